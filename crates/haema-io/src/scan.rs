@@ -1,0 +1,64 @@
+//! What reading gives: a scan, and how it came to be.
+
+use haema_volume::CtVolume;
+
+/// A scan that was read, with everything a report must say about its origin.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    /// Hounsfield units on the scan's own grid.
+    pub ct: CtVolume,
+    /// Where they came from.
+    pub provenance: Provenance,
+}
+
+/// In which form the scan came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputKind {
+    /// DICOM: a folder, a zip, single files or a multi-frame object.
+    Dicom,
+    /// NIfTI-1 or NIfTI-2.
+    Nifti,
+    /// NRRD.
+    Nrrd,
+    /// `MetaImage`.
+    MetaImage,
+    /// Made by haema itself.
+    Simulated,
+}
+
+/// What was read, what was chosen and what is doubtful. Holds no identifier of a person.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// In which form the scan came.
+    pub kind: InputKind,
+    /// Name for folders and tables: the file's name without its endings; for DICOM a short
+    /// pseudonym made from the series' identifiers, which cannot be turned back.
+    pub case_id: String,
+    /// How many files make up the scan.
+    pub file_count: usize,
+    /// SHA-256 of the voxels as they were stored and of their geometry, hexadecimal: the same scan
+    /// gives the same sum wherever it lies.
+    pub sha256: String,
+    /// Every series found, taken or left, each with its reason. One entry for a single file.
+    pub series: Vec<SeriesReport>,
+    /// What a reader of the result must know, in plain words.
+    pub warnings: Vec<String>,
+    /// _Gantry/Detector Tilt_ (0018,1120), where the header has one. Only reported: the tilt that
+    /// counts is [`haema_volume::Grid::tilt_deg`].
+    pub header_tilt_deg: Option<f64>,
+}
+
+/// One series of a folder, and why it was taken or left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesReport {
+    /// Short pseudonym of the series.
+    pub series_id: String,
+    /// What it is, without names: modality, image type, size, kernel, thickness.
+    pub description: String,
+    /// Number of images.
+    pub image_count: usize,
+    /// Whether the scan was made from it.
+    pub is_taken: bool,
+    /// Why it was taken or left, in plain words.
+    pub reason: String,
+}

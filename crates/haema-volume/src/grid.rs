@@ -1,0 +1,346 @@
+//! Where the voxels of a scan lie in the patient.
+
+use thiserror::Error;
+
+use crate::affine::{Affine, Vec3, add, cross, dot, norm, scale, sub};
+
+/// The size of a scan and the place of every one of its slices.
+///
+/// A scan is a stack of slices along `z`. All slices share their in-plane steps; each keeps its own
+/// position, because head CT is often stacked unevenly (thin at the base, thick at the vertex) and
+/// sheared by gantry tilt. So the volume of a voxel depends on its slice:
+/// [`Grid::voxel_volume_mm3`].
+///
+/// The only place where an affine is made from slices is [`Grid::lps_from_index`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    size: [usize; 3],
+    x_step_lps_mm: Vec3,
+    y_step_lps_mm: Vec3,
+    slices: Slices,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Slices {
+    /// Evenly stacked: slice `z` starts at `origin + z · step`.
+    Even { origin_lps_mm: Vec3, step_lps_mm: Vec3 },
+    /// Each slice where its header says. `lone_thickness_mm` serves a stack of one slice.
+    Each { origins_lps_mm: Vec<Vec3>, lone_thickness_mm: f64 },
+}
+
+/// Why steps and positions do not make a grid.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum GridError {
+    /// A step or position is NaN or infinite.
+    #[error("the geometry has a value that is not finite: {found}")]
+    NotFinite {
+        /// The value.
+        found: f64,
+    },
+    /// The three steps do not span space: a voxel would have no volume.
+    #[error(
+        "the voxel axes span no volume ({volume_mm3} mm³): wanted three independent directions"
+    )]
+    Flat {
+        /// The volume that they span.
+        volume_mm3: f64,
+    },
+    /// No voxels.
+    #[error("size {size:?} [z, y, x] holds no voxels")]
+    Empty {
+        /// The size.
+        size: [usize; 3],
+    },
+    /// Two slices at one place, or out of order along the normal.
+    #[error(
+        "slice {after} and the next are {gap_mm} mm apart along the normal: wanted more than 0"
+    )]
+    NotAscending {
+        /// Index of the lower slice.
+        after: usize,
+        /// Signed distance to the next.
+        gap_mm: f64,
+    },
+}
+
+impl Grid {
+    /// An evenly stacked grid from an affine, as NIfTI, NRRD and `MetaImage` have it.
+    ///
+    /// # Errors
+    ///
+    /// [`GridError`] where a value is not finite, the size is empty, or the axes span no volume.
+    pub fn from_affine(size: [usize; 3], lps_from_index: &Affine) -> Result<Self, GridError> {
+        if size.contains(&0) {
+            return Err(GridError::Empty { size });
+        }
+        check_finite(lps_from_index.rows.iter().flatten().copied())?;
+        check_volume(lps_from_index.determinant())?;
+        Ok(Self {
+            size,
+            x_step_lps_mm: lps_from_index.column(0),
+            y_step_lps_mm: lps_from_index.column(1),
+            slices: Slices::Even {
+                origin_lps_mm: lps_from_index.column(3),
+                step_lps_mm: lps_from_index.column(2),
+            },
+        })
+    }
+
+    /// A stack of slices, each where its header says.
+    ///
+    /// * `slice_size` — rows and columns: `[y, x]`.
+    /// * `x_step_lps_mm`, `y_step_lps_mm` — from one column, and one row, to the next.
+    /// * `origins_lps_mm` — centre of voxel `[z, 0, 0]` of each slice, ascending along
+    ///   `x_step × y_step`.
+    /// * `lone_thickness_mm` — thickness of a stack of one slice; unused otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`GridError`] where a value is not finite, nothing is there, the axes span no volume, or the
+    /// slices do not ascend.
+    pub fn from_slices(
+        slice_size: [usize; 2],
+        x_step_lps_mm: Vec3,
+        y_step_lps_mm: Vec3,
+        origins_lps_mm: Vec<Vec3>,
+        lone_thickness_mm: f64,
+    ) -> Result<Self, GridError> {
+        let size = [origins_lps_mm.len(), slice_size[0], slice_size[1]];
+        if size.contains(&0) {
+            return Err(GridError::Empty { size });
+        }
+        let values =
+            x_step_lps_mm.iter().chain(&y_step_lps_mm).chain(origins_lps_mm.iter().flatten());
+        check_finite(values.copied().chain([lone_thickness_mm]))?;
+        check_volume(norm(cross(x_step_lps_mm, y_step_lps_mm)) * lone_thickness_mm.max(1.0))?;
+        let slices = Slices::Each { origins_lps_mm, lone_thickness_mm };
+        let grid = Self { size, x_step_lps_mm, y_step_lps_mm, slices };
+        for z in 1..size[0] {
+            let gap_mm = grid.slice_position_mm(z) - grid.slice_position_mm(z - 1);
+            if gap_mm <= 0.0 {
+                return Err(GridError::NotAscending { after: z - 1, gap_mm });
+            }
+        }
+        Ok(grid)
+    }
+
+    /// Number of voxels along `[z, y, x]`.
+    pub fn size(&self) -> [usize; 3] {
+        self.size
+    }
+
+    /// From one column to the next, mm.
+    pub fn x_step_lps_mm(&self) -> Vec3 {
+        self.x_step_lps_mm
+    }
+
+    /// From one row to the next, mm.
+    pub fn y_step_lps_mm(&self) -> Vec3 {
+        self.y_step_lps_mm
+    }
+
+    /// Centre of voxel `[z, 0, 0]`, mm.
+    ///
+    /// # Panics
+    ///
+    /// Where `z` is outside a grid whose slices have each their own position.
+    pub fn slice_origin_lps_mm(&self, z: usize) -> Vec3 {
+        match &self.slices {
+            Slices::Even { origin_lps_mm, step_lps_mm } => {
+                add(*origin_lps_mm, scale(*step_lps_mm, z as f64))
+            }
+            Slices::Each { origins_lps_mm, .. } => origins_lps_mm[z],
+        }
+    }
+
+    /// Unit vector across the slices, pointing the way `z` grows.
+    pub fn normal_lps(&self) -> Vec3 {
+        let across = cross(self.x_step_lps_mm, self.y_step_lps_mm);
+        let unit = scale(across, 1.0 / norm(across));
+        match &self.slices {
+            Slices::Even { step_lps_mm, .. } if dot(unit, *step_lps_mm) < 0.0 => scale(unit, -1.0),
+            _ => unit,
+        }
+    }
+
+    /// Position of slice `z` along [`Grid::normal_lps`], mm. Grows with `z`.
+    pub fn slice_position_mm(&self, z: usize) -> f64 {
+        dot(self.slice_origin_lps_mm(z), self.normal_lps())
+    }
+
+    /// Thickness that slice `z` stands for, mm: half the distance to each neighbour along the
+    /// normal; the first and last slice reach as far outwards as inwards.
+    ///
+    /// # Source
+    ///
+    /// The trapezium rule over slice areas, as in planimetry.
+    pub fn slice_thickness_mm(&self, z: usize) -> f64 {
+        match &self.slices {
+            Slices::Even { step_lps_mm, .. } => dot(*step_lps_mm, self.normal_lps()),
+            Slices::Each { lone_thickness_mm, .. } if self.size[0] == 1 => *lone_thickness_mm,
+            Slices::Each { .. } => {
+                let last = self.size[0] - 1;
+                let below = self.slice_position_mm(z.saturating_sub(1).min(last - 1));
+                let above = self.slice_position_mm((z + 1).clamp(1, last));
+                let reach = if z == 0 || z == last { 1.0 } else { 0.5 };
+                (above - below) * reach
+            }
+        }
+    }
+
+    /// Volume of one voxel of slice `z`, mm³. Gantry tilt shears a voxel and changes no volume.
+    pub fn voxel_volume_mm3(&self, z: usize) -> f64 {
+        norm(cross(self.x_step_lps_mm, self.y_step_lps_mm)) * self.slice_thickness_mm(z)
+    }
+
+    /// Voxel size `[z, y, x]`, mm: in-plane steps, and the median distance between slices along the
+    /// normal (the thickness, where there is but one slice).
+    pub fn spacing_mm(&self) -> [f64; 3] {
+        [self.median_gap_mm(), norm(self.y_step_lps_mm), norm(self.x_step_lps_mm)]
+    }
+
+    fn median_gap_mm(&self) -> f64 {
+        let mut gaps_mm = self.gaps_mm();
+        if gaps_mm.is_empty() {
+            return self.slice_thickness_mm(0);
+        }
+        gaps_mm.sort_by(f64::total_cmp);
+        gaps_mm[gaps_mm.len() / 2]
+    }
+
+    /// Distance from each slice to the next along the normal, mm: one fewer than there are slices.
+    pub fn gaps_mm(&self) -> Vec<f64> {
+        (1..self.size[0])
+            .map(|z| self.slice_position_mm(z) - self.slice_position_mm(z - 1))
+            .collect()
+    }
+
+    /// Whether every gap is the median gap to within `max(1 %, 0.05 mm)`, the tolerance below which
+    /// rounding of positions in headers is not told apart from a real difference.
+    pub fn is_evenly_spaced(&self) -> bool {
+        if matches!(self.slices, Slices::Even { .. }) {
+            return true;
+        }
+        let median_mm = self.median_gap_mm();
+        let tolerance_mm = (0.01 * median_mm).max(0.05);
+        self.gaps_mm().iter().all(|gap_mm| (gap_mm - median_mm).abs() <= tolerance_mm)
+    }
+
+    /// Angle between the way from the first slice to the last and the normal, degrees: the gantry
+    /// tilt, from geometry alone. The sign follows the component along the rows (`y_step`).
+    pub fn tilt_deg(&self) -> f64 {
+        let way = self.mean_z_step_lps_mm();
+        let along = dot(way, self.normal_lps());
+        let sideways = sub(way, scale(self.normal_lps(), along));
+        let angle_deg = norm(sideways).atan2(along).to_degrees();
+        if dot(sideways, self.y_step_lps_mm) < 0.0 { -angle_deg } else { angle_deg }
+    }
+
+    fn mean_z_step_lps_mm(&self) -> Vec3 {
+        match &self.slices {
+            Slices::Even { step_lps_mm, .. } => *step_lps_mm,
+            Slices::Each { origins_lps_mm, lone_thickness_mm } => match origins_lps_mm.as_slice() {
+                [first, .., last] => {
+                    scale(sub(*last, *first), 1.0 / (origins_lps_mm.len() - 1) as f64)
+                }
+                _ => scale(self.normal_lps(), *lone_thickness_mm),
+            },
+        }
+    }
+
+    /// The affine map from voxel index to LPS: exact where slices are evenly stacked; otherwise the
+    /// mean step from the first slice to the last, which keeps both ends in place.
+    pub fn lps_from_index(&self) -> Affine {
+        Affine::from_steps(
+            self.x_step_lps_mm,
+            self.y_step_lps_mm,
+            self.mean_z_step_lps_mm(),
+            self.slice_origin_lps_mm(0),
+        )
+    }
+
+    /// The point at `[z, y, x]`, from the slice's own position.
+    ///
+    /// # Panics
+    ///
+    /// Where `z` is outside a grid whose slices have each their own position.
+    pub fn point_lps_mm(&self, z: usize, y: f64, x: f64) -> Vec3 {
+        let in_plane = add(scale(self.y_step_lps_mm, y), scale(self.x_step_lps_mm, x));
+        add(self.slice_origin_lps_mm(z), in_plane)
+    }
+}
+
+fn check_finite(values: impl Iterator<Item = f64>) -> Result<(), GridError> {
+    let found = values.into_iter().find(|value| !value.is_finite());
+    found.map_or(Ok(()), |found| Err(GridError::NotFinite { found }))
+}
+
+/// Less than this is no voxel of a scanner: a cubic micrometre.
+const SMALLEST_VOXEL_MM3: f64 = 1e-9;
+
+fn check_volume(volume_mm3: f64) -> Result<(), GridError> {
+    if volume_mm3.abs() < SMALLEST_VOXEL_MM3 {
+        return Err(GridError::Flat { volume_mm3 });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(positions_mm: &[f64]) -> Grid {
+        let origins = positions_mm.iter().map(|&z| [0.0, 0.0, z]).collect();
+        Grid::from_slices([4, 4], [0.5, 0.0, 0.0], [0.0, 0.5, 0.0], origins, 5.0).unwrap()
+    }
+
+    #[test]
+    fn uneven_slices_share_the_whole_extent() {
+        let grid = stack(&[0.0, 5.0, 10.0, 20.0]);
+
+        let thickness_mm: Vec<f64> = (0..4).map(|z| grid.slice_thickness_mm(z)).collect();
+
+        assert_eq!(thickness_mm, [5.0, 5.0, 7.5, 10.0]);
+        assert!(!grid.is_evenly_spaced());
+        assert_eq!(grid.spacing_mm(), [5.0, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn two_slices_are_as_thick_as_they_are_apart() {
+        let grid = stack(&[1.0, 4.0]);
+
+        assert_eq!([grid.slice_thickness_mm(0), grid.slice_thickness_mm(1)], [3.0, 3.0]);
+    }
+
+    #[test]
+    fn tilt_shears_and_keeps_the_volume() {
+        let tilt = 18.5_f64.to_radians();
+        let step = [0.0, 5.0 * tilt.tan(), 5.0];
+        let affine = Affine::from_steps([0.5, 0.0, 0.0], [0.0, 0.5, 0.0], step, [0.0; 3]);
+        let grid = Grid::from_affine([10, 4, 4], &affine).unwrap();
+
+        assert!((grid.tilt_deg() - 18.5).abs() < 1e-9);
+        assert!((grid.voxel_volume_mm3(3) - 1.25).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_left_handed_affine_still_has_ascending_positions() {
+        let affine =
+            Affine::from_steps([0.5, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, -5.0], [0.0; 3]);
+        let grid = Grid::from_affine([3, 4, 4], &affine).unwrap();
+
+        assert!(grid.slice_position_mm(1) > grid.slice_position_mm(0));
+        assert_eq!(grid.slice_thickness_mm(1), 5.0);
+    }
+
+    #[test]
+    fn nan_and_flat_geometry_are_refused() {
+        let flat = Affine::from_steps([1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0; 3]);
+        let mut nan = flat;
+        nan.rows[2][3] = f64::NAN;
+
+        assert!(matches!(Grid::from_affine([1, 1, 1], &flat), Err(GridError::Flat { .. })));
+        assert!(matches!(Grid::from_affine([1, 1, 1], &nan), Err(GridError::NotFinite { .. })));
+    }
+}
