@@ -109,7 +109,7 @@ impl Executor {
         }
         let last = &self.slots[self.steps.last().expect("a network has blocks").slot];
         let mut out = vec![0.0; last.shape.voxels()];
-        last.read_first_channel(&mut out);
+        last.read_logits(self.spec.out_channels(), &mut out);
         let plane = last.shape.size[1] * last.shape.size[2];
         parallel::chunks(self.machine.threads, &mut out, plane, |_, plane| {
             for value in plane {

@@ -20,6 +20,9 @@ mod sum_up;
 mod tensor;
 mod trainer;
 
+#[cfg(test)]
+mod tests;
+
 pub use adam::{Adam, AdamConfig};
 pub use executor::Executor;
 pub use loss::{Loss, LossValue};

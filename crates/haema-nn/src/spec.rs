@@ -226,6 +226,12 @@ impl NetSpec {
         channels
     }
 
+    /// Channels of the output.
+    pub(crate) fn out_channels(&self) -> usize {
+        let last = self.blocks.last().map_or("", |block| block.name.as_str());
+        self.channels().get(last).copied().unwrap_or(0)
+    }
+
     /// Channels that come into a block, one entry for each tensor.
     pub(crate) fn inputs_of(&self, block: &BlockSpec) -> Vec<usize> {
         let channels = self.channels();

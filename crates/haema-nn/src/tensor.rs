@@ -46,28 +46,37 @@ impl Tensor {
         &self.data[z * len..(z + 1) * len]
     }
 
-    /// Reads channel 0 into plain `[z][y][x]` order.
-    pub(crate) fn read_first_channel(&self, into: &mut [f32]) {
+    /// Reads the logit of the bleed into plain `[z][y][x]` order: channel 0, or, of a softmax over
+    /// background and bleed, channel 1 less channel 0, which gives the same probability.
+    pub(crate) fn read_logits(&self, channels: usize, into: &mut [f32]) {
         let [_, height, width] = self.shape.size;
         for (row, out) in into.chunks_mut(width).enumerate() {
-            let start = row / height * self.shape.slab_len()
-                + self.shape.offset_in_slab(0, row % height, 0);
+            let start = self.row_start(row, height);
             for (value, block) in out.iter_mut().zip(&self.data[start..]) {
-                *value = block.0[0];
+                *value = if channels == 2 { block.0[1] - block.0[0] } else { block.0[0] };
             }
         }
     }
 
-    /// Writes plain `[z][y][x]` values into channel 0.
-    pub(crate) fn write_first_channel(&mut self, from: &[f32]) {
+    /// Writes the gradient of what [`Tensor::read_logits`] reads.
+    pub(crate) fn write_logit_grad(&mut self, channels: usize, from: &[f32]) {
         let [_, height, width] = self.shape.size;
         for (row, values) in from.chunks(width).enumerate() {
-            let start = row / height * self.shape.slab_len()
-                + self.shape.offset_in_slab(0, row % height, 0);
+            let start = self.row_start(row, height);
             for (&value, block) in values.iter().zip(&mut self.data[start..]) {
-                block.0[0] = value;
+                if channels == 2 {
+                    block.0[0] = -value;
+                    block.0[1] = value;
+                } else {
+                    block.0[0] = value;
+                }
             }
         }
+    }
+
+    /// Where row `row` of the rows of all planes begins in block 0.
+    fn row_start(&self, row: usize, height: usize) -> usize {
+        row / height * self.shape.slab_len() + self.shape.offset_in_slab(0, row % height, 0)
     }
 }
 

@@ -198,7 +198,7 @@ impl Trainer {
         }
         let last = &self.nodes.last().expect("a network has blocks").out;
         self.logits.resize(last.shape.voxels(), 0.0);
-        last.read_first_channel(&mut self.logits);
+        last.read_logits(self.spec.out_channels(), &mut self.logits);
         &self.logits
     }
 
@@ -219,7 +219,7 @@ impl Trainer {
             });
         }
         let last = self.nodes.last_mut().expect("a network has blocks");
-        last.grad.write_first_channel(logit_grad);
+        last.grad.write_logit_grad(self.spec.out_channels(), logit_grad);
         for i in (0..self.nodes.len()).rev() {
             let (before, rest) = self.nodes.split_at_mut(i);
             let node = &mut rest[0];
