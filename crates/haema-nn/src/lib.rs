@@ -8,6 +8,7 @@
 //! threads. Randomness comes from seeds that are arguments.
 
 mod adam;
+mod checkpoint;
 mod conv;
 mod executor;
 mod loss;
@@ -24,6 +25,7 @@ mod trainer;
 mod tests;
 
 pub use adam::{Adam, AdamConfig};
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use executor::Executor;
 pub use loss::{Loss, LossValue};
 pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};
