@@ -1,1 +1,3 @@
-//! placeholder
+//! Methods of segmentation: how a scan becomes a network's input, and how the answer comes back.
+
+pub mod frame;
