@@ -5,11 +5,13 @@ Run by hand, with the versions in MANIFEST.txt: python make_transfer_syntaxes.py
 The head is a formula: no scanner and no person is behind it. Every file is one series of its own.
 `expected.json` says what pydicom (with pylibjpeg, pyjpegls) reads from each file:
 
-* `stored`: the stored values as pydicom decodes them, little-endian 16-bit;
-* `hu`: Hounsfield units, little-endian float32: pydicom's `apply_rescale` of these, where padding,
-  and whatever lies below -1024 HU, is set to -1024 (the reader's rule, not pydicom's);
-* `tolerance`: by how many stored values another decoder may differ: 0 but for JPEG baseline and
-  lossy JPEG 2000, whose arithmetic the standards leave open to 1.
+* `hu`: Hounsfield units, little-endian float32: pydicom's `apply_rescale` of the stored values,
+  where padding, and whatever lies below -1024 HU, is set to -1024 (the reader's rule, not
+  pydicom's);
+* `tolerance_hu`: by how much another decoder may differ: 0 but for JPEG baseline and lossy JPEG
+  2000, whose arithmetic the standards leave open to one stored value;
+* `sop_instance_uid` and `position`, as they stand in the file: a test that needs a stack copies
+  the slice and changes these two.
 
 Files equal in content share their golden.
 """
@@ -32,6 +34,7 @@ from pydicom.sequence import Sequence
 
 HERE = pathlib.Path(__file__).parent
 PADDING = -2000
+POSITION = "-125\\-94\\40"
 numbers = itertools.count(1)
 
 
@@ -69,7 +72,7 @@ def slice_dataset(stored, bits, signed, slope, intercept, padding=None):
     common_attributes(ds)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     ds.InstanceNumber, ds.SliceThickness, ds.KVP = 1, 5, 120
-    ds.ImagePositionPatient, ds.ImageOrientationPatient = [-125, -94, 40], [1, 0, 0, 0, 1, 0]
+    ds.ImagePositionPatient, ds.ImageOrientationPatient = POSITION.split("\\"), [1, 0, 0, 0, 1, 0]
     ds.PixelSpacing = [3.9, 3.9]
     ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = slope, intercept, "HU"
     pixel_attributes(ds, stored, bits, signed, padding)
@@ -207,8 +210,8 @@ def transformation(slope, intercept):
 expected, goldens = {"slices": [], "enhanced": [], "refused": []}, {}
 
 
-def golden(array, name, kind):
-    raw = np.ascontiguousarray(array.astype(kind)).tobytes()
+def golden(hu, name):
+    raw = np.ascontiguousarray(hu.astype("<f4")).tobytes()
     file = goldens.setdefault(hashlib.sha256(raw).hexdigest(), name)
     (HERE / file).write_bytes(raw)
     return file
@@ -237,9 +240,8 @@ def entry(ds, name, tolerance):
         hu = to_hu(read, stored)
     return {
         "file": path.name, "transfer_syntax": str(read.file_meta.TransferSyntaxUID),
-        "rows": read.Rows, "columns": read.Columns, "is_signed": bool(read.PixelRepresentation),
-        "tolerance": tolerance, "stored": golden(stored, f"{name}.stored", "<i2"),
-        "hu": golden(hu, f"{name}.hu", "<f4"),
+        "rows": read.Rows, "columns": read.Columns, "hu": golden(hu, f"{name}.hu"),
+        "tolerance_hu": tolerance * int(read.get("RescaleSlope", 1)),
     }, stored
 
 
@@ -247,6 +249,8 @@ def one(name, ds, tolerance=0, largest_loss=0, original=None):
     item, stored = entry(ds, name, tolerance)
     loss = np.abs(stored.astype(int) - (SIGNED if original is None else original)).max()
     assert loss <= largest_loss, (name, loss)
+    item["sop_instance_uid"] = ds.SOPInstanceUID
+    item["position"] = POSITION
     expected["slices"].append(item)
 
 
@@ -290,8 +294,9 @@ one("htj2k_lossless_12bit", by_openjph(unsigned12()), 0, 0, UNSIGNED12)
 
 extended = by_program(unsigned12(), "dcmcjpeg", "+ee", "+bt")
 written(extended, HERE / "jpeg_extended_12bit.dcm")
-expected["refused"].append({"file": "jpeg_extended_12bit.dcm",
-                            "transfer_syntax": str(extended.file_meta.TransferSyntaxUID)})
+expected["refused"].append({
+    "file": "jpeg_extended_12bit.dcm", "sop_instance_uid": extended.SOPInstanceUID,
+    "transfer_syntax": str(extended.file_meta.TransferSyntaxUID), "position": POSITION})
 
 # Frames lie in no order, and the gap changes from 5 to 7.5 mm: positions count, not frame numbers.
 POSITIONS_MM = np.array([0, 5, 10, 15, 20, 25, 32.5, 40, 47.5, 55, 62.5, 70])
@@ -325,5 +330,5 @@ versions = (f"pydicom {pydicom.__version__}, numpy {np.__version__}, pylibjpeg-l
             "pylibjpeg-openjpeg 2.6.0, pylibjpeg-rle 2.2.0, pyjpegls 1.5.1, "
             f"imagecodecs {imagecodecs.__version__}, itk-ioopenjph 1.3.0 (ITK {itk.Version.GetITKVersion()}), DCMTK 3.6.7")
 sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}"
-        for path in sorted(HERE.iterdir()) if path.suffix in (".dcm", ".stored", ".hu", ".json")]
+        for path in sorted(HERE.iterdir()) if path.suffix in (".dcm", ".hu", ".json")]
 (HERE / "MANIFEST.txt").write_text("\n".join([versions, *sums]) + "\n")
