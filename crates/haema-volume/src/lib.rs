@@ -26,7 +26,7 @@ pub use affine::{Affine, Vec3, add, cross, dot, norm, scale, sub};
 pub use components::{Components, Connectivity};
 pub use grid::{Grid, GridError};
 pub use orientation::{Orientation, OrientationError, Towards};
-pub use region::{IndexBox, bounding_box, crop, open_in_plane};
+pub use region::{IndexBox, bounding_box, crop, fill_holes_in_plane, open_in_plane};
 pub use resample::{AxisWeights, Interpolation, PlaneResizer, Window, resize};
 pub use volume::{Volume, VolumeError};
 

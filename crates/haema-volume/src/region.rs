@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::components::{Components, Connectivity};
 use crate::volume::Volume;
 
 /// A box of voxels: a range along each of `[z, y, x]`.
@@ -60,6 +61,30 @@ pub fn open_in_plane(mask: &Volume<u8>, radius: usize) -> Volume<u8> {
         plane.copy_from_slice(&kept);
     }
     opened
+}
+
+/// Fills, slice by slice, every hole: background from which no way along faces leads to the border of
+/// the slice. What is not 0 becomes 1.
+pub fn fill_holes_in_plane(mask: &Volume<u8>) -> Volume<u8> {
+    let [depth, rows, columns] = mask.size();
+    let mut filled = mask.map(|&voxel| u8::from(voxel != 0));
+    for z in 0..depth {
+        let background: Vec<u8> = filled.plane(z).iter().map(|&voxel| 1 - voxel).collect();
+        let background = Volume::from_counted([1, rows, columns], background);
+        let parts = Components::of(&background, Connectivity::Faces);
+        let mut is_open = vec![false; parts.voxel_counts().len() + 1];
+        for y in 0..rows {
+            let is_border_row = y == 0 || y + 1 == rows;
+            let step = if is_border_row { 1 } else { columns.saturating_sub(1).max(1) };
+            for x in (0..columns).step_by(step) {
+                is_open[parts.labels()[[0, y, x]] as usize] = true;
+            }
+        }
+        for (voxel, &label) in filled.plane_mut(z).iter_mut().zip(parts.labels().as_slice()) {
+            *voxel = u8::from(label == 0 || !is_open[label as usize]);
+        }
+    }
+    filled
 }
 
 /// Grows the ones of a plane by a square of `2·radius + 1`; `outside` is what lies around the plane.

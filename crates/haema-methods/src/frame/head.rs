@@ -1,6 +1,8 @@
 //! Where the head lies in the plane.
 
-use haema_volume::{Components, Connectivity, Grid, Orientation, Volume, Window, open_in_plane};
+use haema_volume::{
+    Components, Connectivity, Grid, Orientation, Volume, Window, fill_holes_in_plane, open_in_plane,
+};
 
 use super::PreprocessError;
 use super::stack::Stack;
@@ -17,8 +19,12 @@ pub(super) struct Head {
 const BODY_HU: f32 = -300.0;
 /// A voxel about this large suffices to find a head.
 const SAMPLE_MM: f64 = 2.0;
-/// What is thinner than about twice this in the plane is no head: a holder's shell, a tube, a sheet.
-const THIN_MM: f64 = 4.0;
+/// A holder's shell, a tube or a sheet is thinner than about twice this in the plane. It is removed
+/// first, and the largest body kept.
+const SHELL_MM: f64 = 2.0;
+/// What clings to the head, such as beads in the hair, an ear or a nose, is narrower than about
+/// twice this. It is removed from the kept body once that is filled: an emptied skull is not thin.
+const CLINGING_MM: f64 = 8.0;
 /// The box is measured this far down from the top of the head: above the shoulders, but below the
 /// level at which any head is widest and longest.
 const HEAD_HEIGHT_MM: f64 = 150.0;
@@ -38,9 +44,10 @@ pub(super) fn find(
         grid.spacing_mm().map(|spacing_mm| ((SAMPLE_MM / spacing_mm).round() as usize).max(1));
     let body = sampled_body(hu, orientation, grid.size(), strides);
     let sample_mm = strides[1] as f64 * grid.spacing_mm()[1];
-    let solid = open_in_plane(&body, (THIN_MM / sample_mm).round() as usize);
-    let parts = Components::of(&solid, Connectivity::Faces);
-    let head = parts.mask_of(parts.largest().unwrap_or(u32::MAX));
+    let samples = |radius_mm: f64| (radius_mm / sample_mm).round() as usize;
+    let body = largest_part(&open_in_plane(&body, samples(SHELL_MM)));
+    let solid = fill_holes_in_plane(&body);
+    let head = largest_part(&open_in_plane(&solid, samples(CLINGING_MM)));
 
     let slice_of = |plane: usize| centre_of(plane, strides[0], stack.len());
     let has_head = |plane: &usize| head.plane(*plane).contains(&1);
@@ -60,6 +67,11 @@ pub(super) fn find(
     }
     let crop = std::array::from_fn(|i| with_margin(spans[i], i, grid.size()[i + 1], stack));
     Ok(Head { crop, top_mm })
+}
+
+fn largest_part(mask: &Volume<u8>) -> Volume<u8> {
+    let parts = Components::of(mask, Connectivity::Faces);
+    parts.largest().map_or_else(|| mask.clone(), |label| parts.mask_of(label))
 }
 
 /// 1 where the middle voxel of each block of `strides` is body.

@@ -32,7 +32,8 @@ impl Stack {
         let positions_mm: Vec<f64> = (0..len)
             .map(|z| round_to(dot(grid.way_lps_mm(0, z), normal), POSITION_STEP_MM))
             .collect();
-        let half_lone_mm = 0.5 * grid.slice_thickness_mm(0);
+        // A header may state no thickness for a lone slice: it still stands for something.
+        let half_lone_mm = 0.5 * grid.slice_thickness_mm(0).max(POSITION_STEP_MM);
         let first_reach_mm = positions_mm.get(1).map_or(half_lone_mm, |next| 0.5 * next);
         let last_reach_mm = match positions_mm.as_slice() {
             [.., before, last] => 0.5 * (last - before),

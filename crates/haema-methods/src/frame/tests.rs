@@ -5,13 +5,26 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod error_of_the_grid;
 mod head_and_stack;
 mod orders;
 
 /// A head of 1000 HU skull and 35 HU brain, `[y, x]` semi-axes in mm, in air, with a bleed of 65 HU
 /// off every axis of symmetry. Its centre is the origin of LPS.
 struct Phantom {
-    table_below_mm: Option<f64>,
+    beside: Beside,
+}
+
+/// What else lies in the scanner.
+#[derive(Debug, Clone, Copy)]
+enum Beside {
+    Nothing,
+    /// A head holder this far behind the head.
+    Table {
+        gap_mm: f64,
+    },
+    /// A bead of 12 mm in the hair on the left.
+    Bead,
 }
 
 const HEAD_RADII_MM: [f64; 3] = [70.0, 85.0, 80.0];
@@ -24,7 +37,7 @@ fn ellipsoid(point: Vec3, centre: Vec3, radii: Vec3) -> f64 {
 
 impl Phantom {
     fn bare() -> Self {
-        Self { table_below_mm: None }
+        Self { beside: Beside::Nothing }
     }
 
     fn is_bleed(point: Vec3) -> bool {
@@ -34,9 +47,12 @@ impl Phantom {
     fn hu_at(&self, point: Vec3) -> f32 {
         // LPS: the table lies behind the head, at larger y.
         let behind_mm = point[1] - HEAD_RADII_MM[1];
-        if let Some(gap_mm) = self.table_below_mm
-            && (gap_mm..gap_mm + 4.0).contains(&behind_mm)
-        {
+        let is_other = match self.beside {
+            Beside::Nothing => false,
+            Beside::Table { gap_mm } => (gap_mm..gap_mm + 4.0).contains(&behind_mm),
+            Beside::Bead => ellipsoid(point, [HEAD_RADII_MM[0] + 5.0, 0.0, 0.0], [6.0; 3]) < 1.0,
+        };
+        if is_other {
             return 200.0;
         }
         match ellipsoid(point, [0.0; 3], HEAD_RADII_MM) {

@@ -3,7 +3,9 @@
 use haema_volume::{CtVolume, Orientation, Volume};
 
 use super::super::*;
-use super::{HEAD_RADII_MM, Phantom, axial, bleed_mask, dice, even, there_and_back, volume_ml};
+use super::{
+    Beside, HEAD_RADII_MM, Phantom, axial, bleed_mask, dice, even, there_and_back, volume_ml,
+};
 
 #[test]
 fn slices_of_5_mm_become_planes_one_to_one() {
@@ -60,10 +62,11 @@ fn of_a_long_stack_the_top_of_the_head_downwards_is_kept() {
 }
 
 #[test]
-fn the_box_is_the_head_and_a_margin_and_not_the_table() {
-    for table_below_mm in [None, Some(0.0), Some(6.0)] {
+fn the_box_is_the_head_and_a_margin_and_not_what_lies_beside_it() {
+    let tables = [0.0, 6.0].map(|gap_mm| Beside::Table { gap_mm });
+    for beside in [Beside::Nothing, Beside::Bead, tables[0], tables[1]] {
         let grid = axial(256, 1.0, &even(34, 5.0), 0.0);
-        let ct = Phantom { table_below_mm }.scan(grid);
+        let ct = Phantom { beside }.scan(grid);
 
         let frame = Frame::plan(&ct, &Preprocessing::recommended()).unwrap();
 
@@ -73,7 +76,7 @@ fn the_box_is_the_head_and_a_margin_and_not_the_table() {
             let wanted_mm = 2.2 * radius_mm;
             assert!(
                 (side_mm - wanted_mm).abs() < 8.0,
-                "table {table_below_mm:?}: {side_mm} mm, wanted about {wanted_mm} mm"
+                "{beside:?}: {side_mm} mm, wanted about {wanted_mm} mm"
             );
         }
     }

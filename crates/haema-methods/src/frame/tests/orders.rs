@@ -3,7 +3,7 @@
 use haema_volume::{Affine, CtVolume, Grid, Orientation};
 
 use super::super::*;
-use super::{Phantom, at_points, bleed_mask, dice, volume_ml};
+use super::{Beside, Phantom, at_points, bleed_mask, dice, volume_ml};
 
 /// A grid of `size` `[z, y, x]` and spacing in canonical order, around the origin, stored otherwise;
 /// `shear` pushes the slices sideways along the patient's front-to-back axis.
@@ -51,7 +51,7 @@ fn check_all_orders(settings: &Preprocessing, shear: f64) {
     let size = [34, 96, 80];
     let spacing_mm = [5.0, 2.1, 2.2];
     let canonical_grid = sheared_in(Orientation::CANONICAL, size, spacing_mm, shear);
-    let canonical = Phantom { table_below_mm: Some(8.0) }.scan(canonical_grid.clone());
+    let canonical = Phantom { beside: Beside::Table { gap_mm: 8.0 } }.scan(canonical_grid.clone());
     let canonical_mask = bleed_mask(&canonical_grid);
     let frame = Frame::plan(&canonical, settings).unwrap();
     let wanted_image = frame.image(&canonical).unwrap();
