@@ -11,7 +11,8 @@
 //! | [`geometry`] | which input voxel meets which output voxel: one description serves every convolution, its data gradient and its weight gradient |
 //! | [`gather`] | direct convolution: strides, 1³ and 3³ kernels, nearest-upsample + 3³ as eight sub-pixel 2³ convolutions, and all their data gradients |
 //! | [`winograd`] | 3³ stride 1, Winograd F(4×4, 3×3) in the plane and direct along depth |
-//! | [`weight_grad`] | weight gradients |
+//! | [`weight_grad`] | weight gradients, direct |
+//! | [`winograd_grad`] | weight gradient of 3³ stride 1 in Winograd's domain |
 //! | [`stem`] | the first convolution, from one channel |
 //! | [`norm`] | instance normalisation, leaky ReLU, residual sum, channel dropout |
 //!
@@ -33,6 +34,7 @@ pub mod pack;
 pub mod stem;
 pub mod weight_grad;
 pub mod winograd;
+pub mod winograd_grad;
 
 #[cfg(test)]
 mod reference;

@@ -11,6 +11,7 @@ use crate::pack::{self, Channels};
 use crate::stem::{self, ScalarView};
 use crate::weight_grad::{self, WeightGrad};
 use crate::winograd::{self, Winograd};
+use crate::winograd_grad;
 
 /// A tensor in plain order, `[channel][z][y][x]`.
 struct Plain {
@@ -339,8 +340,23 @@ proptest! {
             // And one weight by itself.
             let (o, i, k) = (out - 1, n - 1, kind.kernel_len() / 2);
             let one = one_weight(&case, &grad, [o, i, k]);
-            let got = f64::from(got[(o * n + i) * kind.kernel_len() + k]);
-            prop_assert!((got - one).abs() < 1e-4 * (1.0 + one.abs()), "{kind:?} {got} vs {one}");
+            let at = (o * n + i) * kind.kernel_len() + k;
+            let got_one = f64::from(got[at]);
+            prop_assert!((got_one - one).abs() < 1e-4 * (1.0 + one.abs()), "{kind:?} {got_one} {one}");
+            if kind == ConvKind::Same3 {
+                let mut packed = vec![ChannelBlock::default(); winograd::weight_len(io)];
+                let mut scratch = vec![ChannelBlock::default(); winograd_grad::SCRATCH_LEN];
+                for range in [0..depth / 2, depth / 2..depth] {
+                    winograd_grad::planes(door, &job, range, &mut packed, &mut scratch);
+                }
+                let mut second = vec![0.0_f32; case.weights.len()];
+                winograd_grad::unpack_gradient(io, &packed, |o, i, k, g| {
+                    second[(o * n + i) * 27 + k] += g;
+                });
+                for (a, b) in got.iter().zip(&second) {
+                    prop_assert!((a - b).abs() < 2e-4 * (1.0 + a.abs()), "{}: {a} {b}", door.name());
+                }
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, View, Write};
 use crate::pack::Channels;
 
 /// Elements of a transformed tile: 6 × 6.
-const POINTS: usize = 36;
+pub(crate) const POINTS: usize = 36;
 /// Tiles that go through the transformed product together.
 const TILES: usize = 16;
 
@@ -42,7 +42,7 @@ pub fn scratch_len(in_blocks: usize) -> usize {
 }
 
 /// The weight transform `G`, 6 × 3.
-const G: [[f32; 3]; 6] = [
+pub(crate) const G: [[f32; 3]; 6] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
     [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -182,7 +182,12 @@ impl Planes<'_> {
                 let points = &mut self.points[start..start + POINTS * TILES];
                 for t in 0..group.count {
                     let [y, x] = group.corner(t);
-                    transform_tile(isa, &plane[y * pitch + x..], pitch, &mut points[t..]);
+                    transform_tile::<I, TILES>(
+                        isa,
+                        &plane[y * pitch + x..],
+                        pitch,
+                        &mut points[t..],
+                    );
                 }
                 in_block += 1;
             }
@@ -283,16 +288,16 @@ impl Planes<'_> {
     }
 }
 
-/// `Bᵀ d B` of one 6 × 6 patch; `points` are `TILES` apart.
+/// `Bᵀ d B` of one 6 × 6 patch; `points` are `STRIDE` apart.
 #[inline(always)]
-fn transform_tile<I: Isa>(
+pub(crate) fn transform_tile<I: Isa, const STRIDE: usize>(
     isa: I,
     patch: &[ChannelBlock],
     pitch: usize,
     points: &mut [ChannelBlock],
 ) {
     let patch = &patch[..5 * pitch + 6];
-    let points = &mut points[..35 * TILES + 1];
+    let points = &mut points[..35 * STRIDE + 1];
     let mut half = [[isa.splat(0.0); 6]; 6];
     for x in 0..6 {
         let mut column = [isa.splat(0.0); 6];
@@ -307,7 +312,7 @@ fn transform_tile<I: Isa>(
     for u in 0..6 {
         let row = input_transform(isa, half[u]);
         for v in 0..6 {
-            isa.store(row[v], &mut points[(6 * u + v) * TILES]);
+            isa.store(row[v], &mut points[(6 * u + v) * STRIDE]);
         }
     }
 }

@@ -72,8 +72,7 @@ impl Checkpoint {
         parameters: usize,
     ) -> Result<Self, CheckpointError> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(CheckpointError::new)?;
-        let entry =
-            header.metadata().as_ref().and_then(|entries| entries.get("haema-checkpoint"));
+        let entry = header.metadata().as_ref().and_then(|entries| entries.get("haema-checkpoint"));
         let entry = entry.ok_or_else(|| CheckpointError::new("no entry `haema-checkpoint`"))?;
         let [step, state]: [String; 2] =
             serde_json::from_str(entry).map_err(CheckpointError::new)?;
@@ -82,7 +81,8 @@ impl Checkpoint {
             let tensor = tensors.tensor(name).map_err(CheckpointError::new)?;
             if tensor.shape() != [parameters] || tensor.dtype() != Dtype::F32 {
                 let (found, kind) = (tensor.shape(), tensor.dtype());
-                let reason = format!("{name} is {found:?} of {kind:?}, wanted [{parameters}] of F32");
+                let reason =
+                    format!("{name} is {found:?} of {kind:?}, wanted [{parameters}] of F32");
                 return Err(CheckpointError::new(reason));
             }
             let (chunks, _) = tensor.data().as_chunks::<4>();

@@ -7,6 +7,7 @@ use haema_kernels::pack::{self, Channels};
 use haema_kernels::stem::{self, ScalarView};
 use haema_kernels::weight_grad::{self, WeightGrad};
 use haema_kernels::winograd::{self, Winograd};
+use haema_kernels::winograd_grad;
 use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View};
 
 use crate::parallel;
@@ -29,6 +30,10 @@ pub(crate) enum Inputs<'a> {
 /// Parts of the planes that a weight gradient is summed in. A fixed number, so that the sum does not
 /// depend on the number of threads.
 const GRAD_PARTS: usize = 4;
+
+/// Memory of a weight gradient's parts, kept from layer to layer.
+#[derive(Debug, Default)]
+pub(crate) struct GradParts([Vec<ChannelBlock>; GRAD_PARTS]);
 
 /// A convolution with packed weights.
 #[derive(Debug, Clone)]
@@ -181,26 +186,29 @@ impl Conv {
         }
     }
 
-    /// Adds the weight gradient to `grad`, `[out][in][kernel]`.
+    /// Adds the weight gradient to `grad`, `[out][in][kernel]`. `parts` is memory to use again.
     pub(crate) fn backward_weights(
         &self,
         machine: Machine,
         inputs: &Inputs<'_>,
         out_grad: View<'_>,
-        grad: &mut [f32],
+        (parts, grad): (&mut GradParts, &mut [f32]),
     ) {
         let depth = out_grad.shape.size[0];
         let len = match inputs {
             Inputs::Scalar(_) => stem::weight_len(self.out_channels),
+            Inputs::Blocked(_) if self.is_winograd() => winograd::weight_len(self.channels()),
             Inputs::Blocked(_) => pack::gather_len(&self.forward, self.channels()),
         };
-        let mut parts = vec![vec![ChannelBlock::default(); len]; GRAD_PARTS];
-        let jobs: Vec<_> = parts.iter_mut().enumerate().collect();
+        let jobs: Vec<_> = parts.0.iter_mut().enumerate().collect();
+        let scratch_len = if self.is_winograd() { winograd_grad::SCRATCH_LEN } else { 0 };
         parallel::run(
             machine.threads,
             jobs,
-            || (),
-            |(part, packed), ()| {
+            || vec![ChannelBlock::default(); scratch_len],
+            |(part, packed), scratch| {
+                packed.clear();
+                packed.resize(len, ChannelBlock::default());
                 let planes = depth * part / GRAD_PARTS..depth * (part + 1) / GRAD_PARTS;
                 match inputs {
                     Inputs::Scalar(input) => {
@@ -213,12 +221,16 @@ impl Conv {
                     }
                     Inputs::Blocked(inputs) => {
                         let job = WeightGrad { inputs, out_grad, geometry: &self.forward };
-                        weight_grad::planes(machine.door, &job, planes, packed);
+                        if self.is_winograd() {
+                            winograd_grad::planes(machine.door, &job, planes, packed, scratch);
+                        } else {
+                            weight_grad::planes(machine.door, &job, planes, packed);
+                        }
                     }
                 }
             },
         );
-        let (total, rest) = parts.split_first_mut().expect("there is at least one part");
+        let (total, rest) = parts.0.split_first_mut().expect("there is at least one part");
         for part in rest {
             for (sum, value) in total.iter_mut().zip(part) {
                 for (sum, value) in sum.0.iter_mut().zip(value.0) {
@@ -239,9 +251,14 @@ impl Conv {
             return;
         }
         let inputs: usize = self.in_channels.iter().sum();
-        pack::unpack_gradient(&self.forward, self.channels(), packed, |o, i, k, value| {
+        let add = |o: usize, i: usize, k: usize, value: f32| {
             grad[(o * inputs + i) * kernel + k] += value;
-        });
+        };
+        if self.is_winograd() {
+            winograd_grad::unpack_gradient(self.channels(), packed, add);
+        } else {
+            pack::unpack_gradient(&self.forward, self.channels(), packed, add);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use haema_kernels::{ChannelStats, Door, Shape, View};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::conv::{Conv, Inputs, Machine};
+use crate::conv::{Conv, GradParts, Inputs, Machine};
 use crate::norm::{self, Moments, NormParams};
 use crate::parallel;
 use crate::params::Parameters;
@@ -35,6 +35,7 @@ pub struct Trainer {
     input: InputTensor,
     nodes: Vec<Node>,
     logits: Vec<f32>,
+    grad_parts: GradParts,
 }
 
 #[derive(Debug)]
@@ -97,8 +98,16 @@ impl Trainer {
         let gradient = Parameters::zeros(&spec);
         let machine = Machine { door: Door::best(), threads };
         let input = InputTensor::zeros(size);
-        let mut trainer =
-            Self { spec, machine, params, gradient, input, nodes, logits: Vec::new() };
+        let mut trainer = Self {
+            spec,
+            machine,
+            params,
+            gradient,
+            input,
+            nodes,
+            logits: Vec::new(),
+            grad_parts: GradParts::default(),
+        };
         trainer.pack();
         Ok(trainer)
     }
@@ -230,6 +239,7 @@ impl Trainer {
                     let of_params = node.backward_norm(machine, before, spec, params);
                     self.gradient.add_norm(&block.name, spec, &of_params);
                     let grad = self.gradient.get_mut(&format!("{}.conv.weight", block.name));
+                    let grad = (&mut self.grad_parts, grad);
                     node.backward_conv(machine, (&self.input, before), grad);
                 }
                 Op::SumUp => {
@@ -356,7 +366,7 @@ impl Node {
         &self,
         machine: Machine,
         (input, before): (&InputTensor, &mut [Self]),
-        weight_grad: &mut [f32],
+        weight_grad: (&mut GradParts, &mut [f32]),
     ) {
         let conv = self.conv.as_ref().expect("a convolution block has a convolution");
         {

@@ -180,20 +180,12 @@ impl CnnDs {
         }
         let skip = format!("enc{level}.ctx2");
         let [wide, narrow] = ["loc1", "loc2"].map(|part| format!("dec{level}.{part}"));
-        blocks.push(block(
-            wide.clone(),
-            vec![skip, upsampled],
-            self.conv(channels, Kernel::Three),
-        ));
+        blocks.push(block(wide.clone(), vec![skip, upsampled], self.conv(channels, Kernel::Three)));
         blocks.push(block(narrow, vec![wide], self.conv(channels, Kernel::One)));
     }
 
     fn conv(&self, out_channels: usize, kernel: Kernel) -> ConvSpec {
-        ConvSpec {
-            norm: self.norm,
-            slope: self.act_slope,
-            ..self.bare(out_channels, kernel)
-        }
+        ConvSpec { norm: self.norm, slope: self.act_slope, ..self.bare(out_channels, kernel) }
     }
 
     /// A convolution with nothing after it.

@@ -87,7 +87,11 @@ impl Augment {
 
     /// Where each voxel of a plane comes from, `[y, x]` in voxels; the same for all planes. `None`
     /// where nothing moves.
-    fn draw_map(&self, [_, rows, columns]: [usize; 3], rng: &mut impl RngCore) -> Option<Vec<[f32; 2]>> {
+    fn draw_map(
+        &self,
+        [_, rows, columns]: [usize; 3],
+        rng: &mut impl RngCore,
+    ) -> Option<Vec<[f32; 2]>> {
         let either = |rng: &mut dyn RngCore, most: f32| most * (2.0 * rng.random::<f32>() - 1.0);
         let mirror = if self.flip && rng.random::<bool>() { -1.0 } else { 1.0 };
         let mut angle = 0.0;
@@ -138,11 +142,8 @@ impl Augment {
         let contrast = if self.is_used(rng) { 1.0 + either(rng, self.contrast) } else { 1.0 };
         let shift =
             if self.is_used(rng) { either(rng, self.brightness_hu) / WINDOW_HU } else { 0.0 };
-        let noise = if self.is_used(rng) {
-            self.noise_hu * rng.random::<f32>() / WINDOW_HU
-        } else {
-            0.0
-        };
+        let noise =
+            if self.is_used(rng) { self.noise_hu * rng.random::<f32>() / WINDOW_HU } else { 0.0 };
         for value in &mut pair.image {
             // Air and bone stay at the ends of the window, as they do in a real scan.
             if *value > 0.0 && *value < 1.0 {
@@ -270,10 +271,7 @@ mod tests {
 
     #[test]
     fn without_any_variation_a_case_is_itself_or_its_mirror() {
-        let still = Augment {
-            probability: 0.0,
-            ..Augment::default()
-        };
+        let still = Augment { probability: 0.0, ..Augment::default() };
         let mut mirrored = 0;
         for seed in 0..20 {
             let varied = still.apply(&pair(), &mut ChaCha8Rng::seed_from_u64(seed));

@@ -11,8 +11,8 @@ use haema_nn::{
     Adam, Checkpoint, CheckpointError, DropoutSeed, EarlyStop, Parameters, Plateau, Precision,
     SpecError, Trainer, WeightsError,
 };
-use rand::seq::SliceRandom as _;
 use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -194,7 +194,12 @@ pub fn train(
     }
     claim_folder(run, config, split)?;
     let named = |ids: &[String]| -> Vec<_> {
-        dataset.cases().iter().filter(|case| ids.iter().any(|id| id == case.id())).cloned().collect()
+        dataset
+            .cases()
+            .iter()
+            .filter(|case| ids.iter().any(|id| id == case.id()))
+            .cloned()
+            .collect()
     };
     progress(Progress::Loading { cases: split.training.len() + split.validation.len() });
     let preprocessing = &config.preprocessing;
@@ -330,8 +335,14 @@ impl<'a> Session<'a> {
         let is_best = self.state.early_stop.is_best(watched);
         self.watch_collapse(train_loss, probability / steps as f64)?;
         let train_dice = mean(&dices);
-        let row =
-            Epoch { epoch, train_loss, train_dice, validation_loss, validation_dice, learning_rate };
+        let row = Epoch {
+            epoch,
+            train_loss,
+            train_dice,
+            validation_loss,
+            validation_dice,
+            learning_rate,
+        };
         self.state.log.push(row);
         self.state.epochs_done = epoch;
         if is_best {
@@ -379,7 +390,8 @@ impl<'a> Session<'a> {
         let adam = &mut self.adam;
         self.trainer.update(|values, gradient| adam.update(learning_rate, gradient, values));
         // A mean over few steps at first, so that the start values do not linger.
-        let decay = self.config.average_decay.min(self.adam.step as f64 / (self.adam.step + 10) as f64);
+        let decay =
+            self.config.average_decay.min(self.adam.step as f64 / (self.adam.step + 10) as f64);
         for (mean, &value) in self.averaged.iter_mut().zip(self.trainer.params().values()) {
             *mean = decay as f32 * *mean + (1.0 - decay as f32) * value;
         }
@@ -456,8 +468,9 @@ impl<'a> Session<'a> {
     fn weights(&self, values: &[f32], precision: Precision) -> Result<Vec<u8>, TrainError> {
         let mut params = self.trainer.params().clone();
         params.values_mut().copy_from_slice(values);
-        let preprocessing = serde_json::to_string(&self.config.preprocessing)
-            .map_err(|error| TrainError::Text { what: "preprocessing", reason: error.to_string() })?;
+        let preprocessing = serde_json::to_string(&self.config.preprocessing).map_err(|error| {
+            TrainError::Text { what: "preprocessing", reason: error.to_string() }
+        })?;
         let metadata = BTreeMap::from([
             ("method".to_owned(), "cnn-ds".to_owned()),
             ("preprocessing".to_owned(), preprocessing),

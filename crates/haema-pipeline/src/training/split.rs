@@ -61,11 +61,9 @@ impl Split {
         if let Some(id) = validation.iter().find(|id| held_aside.contains(id)) {
             return Err(SplitError::Twice { id: id.clone() });
         }
-        let is_free = |id: &&&str| {
-            !validation.iter().chain(held_aside).any(|taken| taken.as_str() == **id)
-        };
-        let training: Vec<String> =
-            ids.iter().filter(is_free).map(|&id| id.to_owned()).collect();
+        let is_free =
+            |id: &&&str| !validation.iter().chain(held_aside).any(|taken| taken.as_str() == **id);
+        let training: Vec<String> = ids.iter().filter(is_free).map(|&id| id.to_owned()).collect();
         if training.is_empty() {
             return Err(SplitError::NoTraining { left: 0 });
         }
@@ -117,8 +115,9 @@ mod tests {
 
     #[test]
     fn every_nth_spans_the_sizes() {
-        let cases: Vec<(String, usize)> =
-            (0..20).map(|i| (format!("case{i:02}"), if i < 12 { 100 * i + 1 } else { 0 })).collect();
+        let cases: Vec<(String, usize)> = (0..20)
+            .map(|i| (format!("case{i:02}"), if i < 12 { 100 * i + 1 } else { 0 }))
+            .collect();
         let cases: Vec<Sized<'_>> = cases.iter().map(|(id, n)| (id.as_str(), *n)).collect();
 
         let picked = Split::every_nth(&cases, 4);
