@@ -16,4 +16,4 @@ pub mod nrrd;
 pub mod phi;
 mod scan;
 
-pub use scan::{InputKind, Provenance, Scan, SeriesReport};
+pub use scan::{InputKind, MissingSlices, Provenance, Scan, SeriesReport};
