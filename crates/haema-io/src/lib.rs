@@ -18,4 +18,4 @@ pub mod phi;
 mod scan;
 
 pub use image_file::ImageFileError;
-pub use scan::{InputKind, Provenance, Scan, SeriesReport};
+pub use scan::{InputKind, MissingSlices, Provenance, Scan, SeriesReport};
