@@ -31,6 +31,7 @@ pub fn read(path: &Path) -> Result<Scan, ImageFileError> {
         file_count: 1,
         sha256: stored.sha256,
         series: vec![],
+        missing_slices: Vec::new(),
         warnings: stored.warnings,
         header_tilt_deg: None,
     };
