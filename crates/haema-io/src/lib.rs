@@ -8,6 +8,7 @@ pub mod ct_ich;
 pub mod dataset;
 pub mod dicom;
 pub mod fs;
+mod image_file;
 pub mod jpeg_ls;
 pub mod limits;
 pub mod meta_image;
@@ -16,4 +17,5 @@ pub mod nrrd;
 pub mod phi;
 mod scan;
 
-pub use scan::{InputKind, Provenance, Scan, SeriesReport};
+pub use image_file::ImageFileError;
+pub use scan::{InputKind, MissingSlices, Provenance, Scan, SeriesReport};
