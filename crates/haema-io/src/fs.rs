@@ -4,7 +4,7 @@
 //! ready to take, so that a wrong file cannot fill memory. A write goes to a temporary file beside
 //! the target and is renamed when complete, so that no reader ever sees half a file.
 
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fmt, io};
@@ -110,6 +110,12 @@ impl OpenFile {
 impl Read for OpenFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read(buffer)
+    }
+}
+
+impl Seek for OpenFile {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
     }
 }
 

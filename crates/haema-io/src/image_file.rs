@@ -122,6 +122,7 @@ pub(crate) fn scan_of(
         sha256,
         series: vec![series],
         warnings,
+        missing_slices: vec![],
         header_tilt_deg: None,
     };
     Ok(Scan { ct: CtVolume::new(voxels, grid)?, provenance })

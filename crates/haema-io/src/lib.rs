@@ -19,5 +19,5 @@ mod scan;
 mod voxels;
 
 pub use image_file::{ImageFileError, read_image_file, read_label_file};
-pub use scan::{InputKind, Provenance, Scan, SeriesReport};
+pub use scan::{InputKind, MissingSlices, Provenance, Scan, SeriesReport};
 pub use voxels::VoxelError;

@@ -43,9 +43,34 @@ pub struct Provenance {
     pub series: Vec<SeriesReport>,
     /// What a reader of the result must know, in plain words.
     pub warnings: Vec<String>,
+    /// Where slices are missing from the stack. Slices beside such a gap stand for it, so part of a
+    /// volume measured there was never seen: [`MissingSlices::unseen_mm`] says how much.
+    pub missing_slices: Vec<MissingSlices>,
     /// _Gantry/Detector Tilt_ (0018,1120), where the header has one. Only reported: the tilt that
     /// counts is [`haema_volume::Grid::tilt_deg`].
     pub header_tilt_deg: Option<f64>,
+}
+
+/// A gap in the stack that is a whole number of steps wide.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MissingSlices {
+    /// Index of the slice below the gap; the one above it is the next.
+    pub after: usize,
+    /// How many slices would fill it.
+    pub count: usize,
+    /// Its width across the slices, mm.
+    pub gap_mm: f64,
+    /// The ordinary step beside it, mm.
+    pub pitch_mm: f64,
+}
+
+impl MissingSlices {
+    /// How much of the gap no slice has seen, mm. Half of it is counted with the slice below and
+    /// half with the slice above, as [`haema_volume::Grid::slice_thickness_mm`] has it: with areas
+    /// `a` and `b` of a region in these slices, `unseen_mm · (a + b) / 2` of its volume is bridged.
+    pub fn unseen_mm(&self) -> f64 {
+        self.gap_mm - self.pitch_mm
+    }
 }
 
 /// One series of a folder, and why it was taken or left.

@@ -1,1 +1,43 @@
-//! placeholder
+//! The inner loops of the network, forward and backward: the only crate that may hold `unsafe`.
+//!
+//! Activations are channel-blocked: sixteen channels of one voxel lie side by side in a
+//! [`ChannelBlock`], so that one register holds one voxel's block and a convolution is a chain of
+//! broadcast-multiply-adds ([`layout`] has the picture). Each kernel is one lane-wise body, generic
+//! over [`isa::Isa`], compiled once for each [`Door`]; a test holds every door against a slow
+//! reference in `f64`.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`geometry`] | which input voxel meets which output voxel: one description serves every convolution, its data gradient and its weight gradient |
+//! | [`gather`] | direct convolution: strides, 1³ and 3³ kernels, nearest-upsample + 3³ as eight sub-pixel 2³ convolutions, and all their data gradients |
+//! | [`winograd`] | 3³ stride 1, Winograd F(4×4, 3×3) in the plane and direct along depth |
+//! | [`weight_grad`] | weight gradients, direct |
+//! | [`winograd_grad`] | weight gradient of 3³ stride 1 in Winograd's domain |
+//! | [`stem`] | the first convolution, from one channel |
+//! | [`norm`] | instance normalisation, leaky ReLU, residual sum, channel dropout |
+//!
+//! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
+//! knows what a model is. Wrong lengths panic before any work. A kernel's result does not depend on
+//! how the caller splits work over threads.
+
+#![expect(
+    clippy::inline_always,
+    reason = "kernel bodies must be compiled inside each door's target features"
+)]
+
+pub mod gather;
+pub mod geometry;
+pub mod isa;
+pub mod layout;
+pub mod norm;
+pub mod pack;
+pub mod stem;
+pub mod weight_grad;
+pub mod winograd;
+pub mod winograd_grad;
+
+#[cfg(test)]
+mod reference;
+
+pub use isa::Door;
+pub use layout::{ChannelBlock, ChannelStats, LANES, Shape, View};

@@ -1,1 +1,37 @@
-//! placeholder
+//! From masks to clinical quantities.
+//!
+//! Every volume is the sum over slices of area × the thickness of *that* slice, so that uneven stacks
+//! and tilted ones are measured as they are.
+
+mod gaps;
+mod lesions;
+mod volume;
+
+use haema_volume::Grid;
+use thiserror::Error;
+
+pub use gaps::{missing_slices, share_beside};
+pub use lesions::{Lesion, SliceRange, lesions};
+pub use volume::{format_ml, volume_ml, volume_soft_ml};
+
+/// Why something cannot be measured.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MeasureError {
+    /// The mask is not on the scan's grid.
+    #[error("the mask has {found:?} [z, y, x] voxels and the scan {wanted:?}: wanted one grid")]
+    SizesDiffer {
+        /// Size of the mask.
+        found: [usize; 3],
+        /// Size of the scan.
+        wanted: [usize; 3],
+    },
+}
+
+fn check_size(found: [usize; 3], grid: &Grid) -> Result<(), MeasureError> {
+    let wanted = grid.size();
+    if found == wanted { Ok(()) } else { Err(MeasureError::SizesDiffer { found, wanted }) }
+}
+
+/// mm³ in a millilitre.
+const MM3_PER_ML: f64 = 1000.0;

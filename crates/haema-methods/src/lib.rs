@@ -1,1 +1,4 @@
-//! placeholder
+//! Methods of segmentation: how a scan becomes a network's input, and how the answer comes back.
+
+pub mod cnn_ds;
+pub mod frame;

@@ -1,1 +1,36 @@
-//! placeholder
+//! A network as data, and its readers.
+//!
+//! [`NetSpec`] is written once for each architecture. [`Executor`] runs it fast with planned buffers;
+//! [`Trainer`] runs it forward and backward on the same kernels; [`NetSpec::parameters`] and
+//! [`NetSpec::table`] count it. One set of [`Parameters`], stored as safetensors, serves them all.
+//!
+//! **Invariants.** Nothing here knows what a scan is. Results are the same bits for any number of
+//! threads. Randomness comes from seeds that are arguments.
+
+mod adam;
+mod checkpoint;
+mod conv;
+mod executor;
+mod loss;
+mod norm;
+mod parallel;
+mod params;
+mod schedule;
+mod spec;
+mod sum_up;
+mod tensor;
+mod trainer;
+
+#[cfg(test)]
+mod tests;
+
+pub use adam::{Adam, AdamConfig};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use executor::Executor;
+pub use loss::{Loss, LossValue};
+pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};
+pub use schedule::{EarlyStop, Plateau};
+pub use spec::{
+    BlockSpec, ConvSpec, Kernel, LayerRow, NetSpec, NormMode, NormSpec, Op, SpecError, Up,
+};
+pub use trainer::{DropoutSeed, Trainer};

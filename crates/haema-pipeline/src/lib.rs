@@ -1,1 +1,3 @@
-//! placeholder
+//! From a scan to a report, and from a dataset to a model: the one way that every door takes.
+
+pub mod training;

@@ -130,6 +130,11 @@ impl Grid {
         self.size
     }
 
+    /// Whether the slices follow one step, as an affine has it, rather than each its own position.
+    pub(crate) fn has_even_steps(&self) -> bool {
+        matches!(self.slices, Slices::Even { .. })
+    }
+
     /// From one column to the next, mm.
     pub fn x_step_lps_mm(&self) -> Vec3 {
         self.x_step_lps_mm
@@ -151,6 +156,19 @@ impl Grid {
                 add(*origin_lps_mm, scale(*step_lps_mm, z as f64))
             }
             Slices::Each { origins_lps_mm, .. } => origins_lps_mm[z],
+        }
+    }
+
+    /// The way from slice `from` to slice `to`, mm. Unlike the difference of two origins it does not
+    /// depend on where the stack lies, to the last bit, where the slices follow one step.
+    ///
+    /// # Panics
+    ///
+    /// Where either is outside a grid whose slices have each their own position.
+    pub fn way_lps_mm(&self, from: usize, to: usize) -> Vec3 {
+        match &self.slices {
+            Slices::Even { step_lps_mm, .. } => scale(*step_lps_mm, to as f64 - from as f64),
+            Slices::Each { origins_lps_mm, .. } => sub(origins_lps_mm[to], origins_lps_mm[from]),
         }
     }
 

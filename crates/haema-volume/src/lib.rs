@@ -15,11 +15,19 @@
 //! | intensity | Hounsfield units as `f32`: −1000 is air, 0 is water |
 
 mod affine;
+mod components;
 mod grid;
+mod orientation;
+mod region;
+mod resample;
 mod volume;
 
 pub use affine::{Affine, Vec3, add, cross, dot, norm, scale, sub};
+pub use components::{Components, Connectivity};
 pub use grid::{Grid, GridError};
+pub use orientation::{Orientation, OrientationError, Towards};
+pub use region::{IndexBox, bounding_box, crop, fill_holes_in_plane, open_in_plane};
+pub use resample::{AxisWeights, Interpolation, PlaneResizer, Window, resize};
 pub use volume::{Volume, VolumeError};
 
 /// One scan: Hounsfield units and where they lie in the patient.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// A dense array of voxels, indexed `[z, y, x]`, `x` fastest in memory.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume<T> {
     size: [usize; 3],
     voxels: Vec<T>,
@@ -43,6 +43,12 @@ impl<T> Volume<T> {
             return Err(VolumeError::WrongCount { found: voxels.len(), size });
         }
         Ok(Self { size, voxels })
+    }
+
+    /// For operations of this crate that have counted their voxels.
+    pub(crate) fn from_counted(size: [usize; 3], voxels: Vec<T>) -> Self {
+        debug_assert_eq!(size.iter().product::<usize>(), voxels.len(), "miscounted");
+        Self { size, voxels }
     }
 
     /// Makes a volume whose voxels are `value_at([z, y, x])`, called in memory order.

@@ -1,0 +1,189 @@
+//! Pixels as the scanner stored them, whatever the transfer syntax.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::codestream;
+use super::error::PixelError;
+use super::object::Object;
+use super::rle;
+use super::syntax::Codec;
+use super::tags;
+use super::values::DataSet;
+use crate::limits::{check_image_proportion, check_image_sides};
+
+/// The shape and coding of an image's pixels, as its header has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PixelFormat {
+    pub rows: usize,
+    pub columns: usize,
+    pub frame_count: usize,
+    pub samples: usize,
+    pub photometric: String,
+    pub bits_allocated: usize,
+    pub bits_stored: usize,
+    pub high_bit: usize,
+    pub is_signed: bool,
+    /// _Pixel Padding Value_ and _Range Limit_, 16 bits as stored.
+    pub padding: Option<[u16; 2]>,
+    /// Bytes of _Pixel Data_, compressed where it is.
+    pub data_bytes: u64,
+}
+
+impl PixelFormat {
+    pub(crate) fn from_data_set(data: &DataSet<'_>, data_bytes: u64) -> Self {
+        let bits_allocated = data.count(tags::BITS_ALLOCATED).unwrap_or(0);
+        let bits_stored = data.count(tags::BITS_STORED).unwrap_or(bits_allocated);
+        let value = data.raw_u16(tags::PIXEL_PADDING_VALUE);
+        let limit = data.raw_u16(tags::PIXEL_PADDING_RANGE_LIMIT);
+        Self {
+            rows: data.count(tags::ROWS).unwrap_or(0),
+            columns: data.count(tags::COLUMNS).unwrap_or(0),
+            frame_count: data.count(tags::NUMBER_OF_FRAMES).unwrap_or(1),
+            samples: data.count(tags::SAMPLES_PER_PIXEL).unwrap_or(1),
+            photometric: data.text(tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_default(),
+            bits_allocated,
+            bits_stored,
+            high_bit: data.count(tags::HIGH_BIT).unwrap_or(bits_stored.saturating_sub(1)),
+            is_signed: data.count(tags::PIXEL_REPRESENTATION) == Some(1),
+            padding: value.map(|value| [value, limit.unwrap_or(value)]),
+            data_bytes,
+        }
+    }
+
+    /// Pixels of one frame.
+    pub(crate) fn frame_pixels(&self) -> usize {
+        self.rows.saturating_mul(self.columns)
+    }
+
+    fn frame_bytes(&self) -> usize {
+        self.frame_pixels().saturating_mul(self.bits_allocated / 8)
+    }
+
+    /// Checks the promised size against what is there, before anything is allocated.
+    pub(crate) fn check_size(&self, codec: Codec) -> Result<(), PixelError> {
+        check_image_sides(self.rows, self.columns)?;
+        let wanted =
+            self.frame_bytes().saturating_mul(self.samples).saturating_mul(self.frame_count);
+        if codec == Codec::Native {
+            let found = usize::try_from(self.data_bytes).unwrap_or(usize::MAX);
+            if found < wanted {
+                return Err(PixelError::WrongLength { found, wanted });
+            }
+        } else {
+            check_image_proportion(self.data_bytes, wanted as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The number that 16 stored bits stand for: unused bits masked, the sign extended.
+    pub(crate) fn value(&self, raw: u16) -> i32 {
+        let shift = (self.high_bit + 1).saturating_sub(self.bits_stored).min(15);
+        let unused = 16_usize.saturating_sub(self.bits_stored).min(15);
+        let top = (raw >> shift) << unused;
+        if self.is_signed { i32::from(top as i16 >> unused) } else { i32::from(top >> unused) }
+    }
+}
+
+/// Decodes one frame to 16 bits a pixel, as stored: bits above _High Bit_ are still there.
+///
+/// The codecs run behind [`catch_unwind`]. The checks in front of them ([`codestream`], and the
+/// sizes here) rule out every panic that we know of; but a JPEG or JPEG 2000 decoder is a large
+/// program by others (`jpeg-decoder` 0.3.2 subtracts a point transform from a precision unchecked),
+/// and one hostile slice must not end a run over a thousand patients.
+pub(crate) fn decode_frame(
+    object: &Object<'_>,
+    format: &PixelFormat,
+    frame: usize,
+) -> Result<Vec<u16>, PixelError> {
+    let codec = object.syntax.codec.map_err(|name| PixelError::Unsupported { name })?;
+    format.check_size(codec)?;
+    let decode = || match codec {
+        Codec::Native => native(object, format, frame),
+        Codec::Rle => rle::decode(&frame_bytes(object, format, frame)?, format),
+        Codec::JpegBaseline | Codec::JpegLossless => {
+            codestream::jpeg(&frame_bytes(object, format, frame)?, format, codec)
+        }
+        Codec::Jpeg2000 => codestream::jpeg2000(&frame_bytes(object, format, frame)?, format),
+        Codec::JpegLs => Err(PixelError::Unsupported { name: "JPEG-LS" }),
+    };
+    let samples = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        let reason = "the decoder gave up on damaged data".to_owned();
+        Err(PixelError::Codec { codec: codec.name(), reason })
+    })?;
+    let (found, wanted) = (samples.len(), format.frame_pixels());
+    if found != wanted {
+        return Err(PixelError::WrongLength { found: 2 * found, wanted: 2 * wanted });
+    }
+    Ok(samples)
+}
+
+fn native(object: &Object<'_>, format: &PixelFormat, frame: usize) -> Result<Vec<u16>, PixelError> {
+    let (_, bytes) =
+        object.data_set().value(tags::PIXEL_DATA).unwrap_or((super::tags::Vr::UN, &[]));
+    let frame_bytes = format.frame_bytes();
+    let start = frame.saturating_mul(frame_bytes);
+    let found = bytes.len().saturating_sub(start);
+    let wrong_length = PixelError::WrongLength { found, wanted: frame_bytes };
+    let bytes = bytes.get(start..start.saturating_add(frame_bytes)).ok_or(wrong_length)?;
+    if format.bits_allocated == 8 {
+        return Ok(bytes.iter().map(|&byte| u16::from(byte)).collect());
+    }
+    let (pairs, _) = bytes.as_chunks::<2>();
+    Ok(if object.syntax.encoding.is_big_endian {
+        pairs.iter().map(|&pair| u16::from_be_bytes(pair)).collect()
+    } else {
+        pairs.iter().map(|&pair| u16::from_le_bytes(pair)).collect()
+    })
+}
+
+/// The compressed bytes of one frame. A frame may be spread over several fragments.
+fn frame_bytes<'o>(
+    object: &'o Object<'_>,
+    format: &PixelFormat,
+    frame: usize,
+) -> Result<Cow<'o, [u8]>, PixelError> {
+    let fragments: Vec<&[u8]> = object.fragments().collect();
+    let frame_count = format.frame_count;
+    if frame_count == 1 && !fragments.is_empty() {
+        return Ok(joined(&fragments));
+    }
+    if fragments.len() == frame_count {
+        return Ok(fragments[frame].into());
+    }
+    let missing = PixelError::FrameMissing { frame, frame_count, fragments: fragments.len() };
+    let offsets = object.frame_offsets();
+    let Some(&start) = offsets.get(frame) else { return Err(missing) };
+    let end = offsets.get(frame + 1).copied().unwrap_or(u64::MAX);
+    let mut at = 0;
+    let mut own = Vec::new();
+    for fragment in fragments {
+        if (start..end).contains(&at) {
+            own.push(fragment);
+        }
+        // Each fragment stands behind eight bytes of item tag and length.
+        at += fragment.len() as u64 + 8;
+    }
+    if own.is_empty() { Err(missing) } else { Ok(joined(&own)) }
+}
+
+fn joined<'o>(fragments: &[&'o [u8]]) -> Cow<'o, [u8]> {
+    match fragments {
+        [only] => Cow::Borrowed(only),
+        _ => Cow::Owned(fragments.concat()),
+    }
+}
+
+impl Codec {
+    /// Name for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Native => "uncompressed",
+            Self::Rle => "RLE",
+            Self::JpegBaseline => "JPEG baseline",
+            Self::JpegLossless => "JPEG lossless",
+            Self::JpegLs => "JPEG-LS",
+            Self::Jpeg2000 => "JPEG 2000",
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! AVX-512 and AVX2.
+//!
+//! Every `unsafe` block here is one call of one intrinsic. All but loads and stores are unsafe only
+//! because the CPU must have the instruction; the token passed as `self` proves that it has.
+
+#![expect(unsafe_code, reason = "intrinsics of instruction sets proved present by a token")]
+
+use std::arch::x86_64::{
+    __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
+    _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_store_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps,
+    _mm512_load_ps, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_store_ps, _mm512_sub_ps,
+};
+
+use super::{Isa, Kernel};
+use crate::layout::ChannelBlock;
+
+/// This CPU has AVX-512F. Only [`Avx512::detect`] makes one, so holding it is the proof.
+#[derive(Debug, Clone, Copy)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// Asks the CPU; the answer is cached by the standard library.
+    pub fn detect() -> Option<Self> {
+        let present = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma");
+        present.then_some(Self(()))
+    }
+
+    pub(super) fn enter<K: Kernel>(self, kernel: K) {
+        #[target_feature(enable = "avx512f,fma")]
+        fn inner<K: Kernel>(isa: Avx512, kernel: K) {
+            kernel.run(isa);
+        }
+        // SAFETY: an `Avx512` exists only where both features were detected.
+        unsafe { inner(self, kernel) }
+    }
+}
+
+/// This CPU has AVX2 and FMA. Only [`Avx2::detect`] makes one, so holding it is the proof.
+#[derive(Debug, Clone, Copy)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// Asks the CPU; the answer is cached by the standard library.
+    pub fn detect() -> Option<Self> {
+        let present = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        present.then_some(Self(()))
+    }
+
+    pub(super) fn enter<K: Kernel>(self, kernel: K) {
+        #[target_feature(enable = "avx2,fma")]
+        fn inner<K: Kernel>(isa: Avx2, kernel: K) {
+            kernel.run(isa);
+        }
+        // SAFETY: an `Avx2` exists only where both features were detected.
+        unsafe { inner(self, kernel) }
+    }
+}
+
+impl Isa for Avx512 {
+    type V = __m512;
+    const HAS_MANY_REGISTERS: bool = true;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    fn load(self, from: &ChannelBlock) -> __m512 {
+        // SAFETY: `self` proves AVX-512F; a `ChannelBlock` is 64 bytes, aligned to 64.
+        unsafe { _mm512_load_ps(from.0.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, value: __m512, to: &mut ChannelBlock) {
+        // SAFETY: `self` proves AVX-512F; a `ChannelBlock` is 64 bytes, aligned to 64.
+        unsafe { _mm512_store_ps(to.0.as_mut_ptr(), value) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn select_positive(self, x: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        let zero = unsafe { _mm512_setzero_ps() };
+        // SAFETY: `self` proves AVX-512F.
+        let positive = unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, zero) };
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_mask_blend_ps(positive, b, a) }
+    }
+}
+
+/// Applies a function to both halves.
+#[inline(always)]
+fn halves(f: impl Fn(usize) -> __m256) -> [__m256; 2] {
+    [f(0), f(1)]
+}
+
+impl Isa for Avx2 {
+    type V = [__m256; 2];
+    const HAS_MANY_REGISTERS: bool = false;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::V {
+        // SAFETY: `self` proves AVX2, which includes AVX.
+        [unsafe { _mm256_set1_ps(value) }; 2]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &ChannelBlock) -> Self::V {
+        let (low, high) = from.0.split_at(8);
+        // SAFETY: `self` proves AVX; the lower half is 32 bytes, aligned to 64.
+        let low = unsafe { _mm256_load_ps(low.as_ptr()) };
+        // SAFETY: `self` proves AVX; the upper half is 32 bytes, 32 after an address aligned to 64.
+        let high = unsafe { _mm256_load_ps(high.as_ptr()) };
+        [low, high]
+    }
+
+    #[inline(always)]
+    fn store(self, value: Self::V, to: &mut ChannelBlock) {
+        let (low, high) = to.0.split_at_mut(8);
+        // SAFETY: `self` proves AVX; the lower half is 32 bytes, aligned to 64.
+        unsafe { _mm256_store_ps(low.as_mut_ptr(), value[0]) };
+        // SAFETY: `self` proves AVX; the upper half is 32 bytes, 32 after an address aligned to 64.
+        unsafe { _mm256_store_ps(high.as_mut_ptr(), value[1]) };
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        halves(|i| unsafe { _mm256_add_ps(a[i], b[i]) })
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        halves(|i| unsafe { _mm256_sub_ps(a[i], b[i]) })
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        halves(|i| unsafe { _mm256_mul_ps(a[i], b[i]) })
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: `self` proves FMA.
+        halves(|i| unsafe { _mm256_fmadd_ps(a[i], b[i], c[i]) })
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        halves(|i| unsafe { _mm256_max_ps(a[i], b[i]) })
+    }
+
+    #[inline(always)]
+    fn select_positive(self, x: Self::V, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` proves AVX.
+        let zero = unsafe { _mm256_setzero_ps() };
+        // SAFETY: `self` proves AVX.
+        let positive = halves(|i| unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(x[i], zero) });
+        // SAFETY: `self` proves AVX.
+        halves(|i| unsafe { _mm256_blendv_ps(b[i], a[i], positive[i]) })
+    }
+}

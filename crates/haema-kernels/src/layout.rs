@@ -1,0 +1,116 @@
+//! How activations lie in memory.
+//!
+//! ```text
+//! [depth z][block of 16 channels][row y + 1][column x + 1][16 channels]
+//! ```
+//!
+//! A *slab* is one `z`: all channel blocks of one plane, contiguous, so that threads can own
+//! planes. Rows and columns carry a halo of zeros one voxel wide, and are padded to a multiple of
+//! four for Winograd tiles; depth has no halo, kernels skip what lies outside. Kernels write only
+//! inside, so a zeroed buffer keeps its halo.
+
+/// Channels in a block: one AVX-512 register, two of AVX2.
+pub const LANES: usize = 16;
+
+/// Sixteen channels of one voxel. Aligned to a cache line, so that no load splits one.
+#[repr(C, align(64))]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ChannelBlock(pub [f32; LANES]);
+
+/// Sums over the voxels of one plane, for each channel of a block.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ChannelStats {
+    /// Σx.
+    pub sum: [f64; LANES],
+    /// Σx².
+    pub sum_of_squares: [f64; LANES],
+}
+
+/// Size of an activation tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Voxels along `[z, y, x]`.
+    pub size: [usize; 3],
+    /// Blocks of sixteen channels.
+    pub blocks: usize,
+}
+
+impl Shape {
+    /// A shape that holds `channels` channels of `size` `[z, y, x]` voxels.
+    pub fn new(size: [usize; 3], channels: usize) -> Self {
+        Self { size, blocks: channels.div_ceil(LANES) }
+    }
+
+    /// Elements from one row to the next.
+    pub fn pitch(&self) -> usize {
+        self.size[2].next_multiple_of(4) + 2
+    }
+
+    /// Elements of one channel block of one plane.
+    pub fn plane_len(&self) -> usize {
+        (self.size[1].next_multiple_of(4) + 2) * self.pitch()
+    }
+
+    /// Elements of one `z`.
+    pub fn slab_len(&self) -> usize {
+        self.blocks * self.plane_len()
+    }
+
+    /// Elements in all.
+    pub fn len(&self) -> usize {
+        self.size[0] * self.slab_len()
+    }
+
+    /// Whether there is no voxel or no channel.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0 || self.size.contains(&0)
+    }
+
+    /// Where voxel `(y, x)` of block `block` lies in a slab.
+    #[inline]
+    pub fn offset_in_slab(&self, block: usize, y: usize, x: usize) -> usize {
+        block * self.plane_len() + (y + 1) * self.pitch() + x + 1
+    }
+
+    /// Number of voxels of one channel.
+    pub fn voxels(&self) -> usize {
+        self.size.iter().product()
+    }
+}
+
+/// A tensor to read.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Its size.
+    pub shape: Shape,
+    /// Its elements, [`Shape::len`] of them.
+    pub data: &'a [ChannelBlock],
+}
+
+impl<'a> View<'a> {
+    /// Joins a shape and its elements.
+    ///
+    /// # Panics
+    ///
+    /// Where their lengths differ.
+    pub fn new(shape: Shape, data: &'a [ChannelBlock]) -> Self {
+        assert_eq!(data.len(), shape.len(), "view: data does not fill {shape:?}");
+        Self { shape, data }
+    }
+
+    /// One channel block of one plane, halo included.
+    #[inline(always)]
+    pub(crate) fn plane(&self, z: usize, block: usize) -> &'a [ChannelBlock] {
+        let start = z * self.shape.slab_len() + block * self.shape.plane_len();
+        &self.data[start..start + self.shape.plane_len()]
+    }
+}
+
+/// How a kernel leaves its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// Over what was there.
+    Set,
+    /// Added to what was there, as gradients of several consumers are.
+    Add,
+}

@@ -1,0 +1,6 @@
+//! Through the crate's public interface, against closed forms.
+
+#[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod gaps;

@@ -1,0 +1,7 @@
+//! CNN-DS: the 3D U-Net with deep supervision of Arab et al. 2020.
+
+mod model;
+mod network;
+
+pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
+pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile};

@@ -1,0 +1,223 @@
+//! A trained network with its preprocessing, ready to segment.
+
+use std::collections::BTreeMap;
+
+use haema_nn::{Executor, NetSpec, Parameters, SpecError, WeightsError};
+use haema_volume::{CtVolume, Volume};
+use thiserror::Error;
+
+use crate::frame::{Frame, PreprocessError, Preprocessing, Undo};
+
+/// Trained weights, the network and the preprocessing that belong to them.
+#[derive(Debug, Clone)]
+pub struct Model {
+    name: String,
+    spec: NetSpec,
+    params: Parameters,
+    preprocessing: Preprocessing,
+    sha256: String,
+    metadata: BTreeMap<String, String>,
+}
+
+/// Why a file is not a model.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The weights cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// An entry that a model must have is not there or not understood.
+    #[error("the model file's entry {key} is {found}: wanted {wanted}")]
+    Entry {
+        /// Which entry.
+        key: &'static str,
+        /// What is there.
+        found: String,
+        /// What it may be.
+        wanted: &'static str,
+    },
+}
+
+/// Why a scan cannot be segmented.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// It does not come to the network's grid.
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
+    /// The network does not take the grid: a damaged model.
+    #[error("the network does not take this grid")]
+    Network(#[from] SpecError),
+}
+
+/// A scan on the network's grid, and the way back.
+#[derive(Debug)]
+pub struct Prepared {
+    input: Volume<f32>,
+    undo: Undo,
+    voxel_volume_mm3: f64,
+}
+
+/// Probabilities on the network's grid, and the way back.
+#[derive(Debug)]
+pub struct Predicted {
+    probability: Volume<f32>,
+    undo: Undo,
+    voxel_volume_mm3: f64,
+}
+
+/// Volume over which the highest probabilities are averaged into the score of a case: about the
+/// smallest bleed that is marked in the development set (0.25 mL). Chosen beforehand, not tuned.
+const SCORE_ML: f64 = 0.2;
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`] where the file is damaged or no model of this method.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
+        let (spec, params, metadata) = Parameters::from_bytes(bytes)?;
+        let entry = |key: &str| metadata.get(key).cloned().unwrap_or_default();
+        let method = entry("method");
+        if method != "cnn-ds" {
+            let wanted = "cnn-ds";
+            return Err(ModelError::Entry { key: "method", found: method, wanted });
+        }
+        let settings = entry("preprocessing");
+        let Ok(preprocessing) = serde_json::from_str(&settings) else {
+            let wanted = "settings that this version knows";
+            return Err(ModelError::Entry { key: "preprocessing", found: settings, wanted });
+        };
+        let name = metadata.get("name").cloned().unwrap_or_else(|| "unnamed".to_owned());
+        let sha256 = params.sha256();
+        Ok(Self { name, spec, params, preprocessing, sha256, metadata })
+    }
+
+    /// The model that comes with haema.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads the file that is built in.
+    pub fn built_in() -> Self {
+        Self::from_bytes(BUILT_IN).expect("a test reads the model that is built in")
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of its parameters, hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// How a scan becomes its input.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// What else its file says.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// Brings a scan to the network's grid.
+    ///
+    /// # Errors
+    ///
+    /// [`PreprocessError`], which says what was found in the scan.
+    pub fn prepare(&self, ct: &CtVolume) -> Result<Prepared, PreprocessError> {
+        let frame = Frame::plan(ct, &self.preprocessing)?;
+        let input = frame.image(ct)?;
+        let voxel_volume_mm3 = frame.voxel_volume_mm3();
+        Ok(Prepared { input, undo: frame.into_undo(), voxel_volume_mm3 })
+    }
+
+    /// Runs the network, as the scan is and mirrored left to right, and averages: a head has two
+    /// alike halves, a bleed seldom.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where the network does not take the grid.
+    pub fn predict(&self, prepared: Prepared, threads: usize) -> Result<Predicted, SpecError> {
+        let Prepared { input, undo, voxel_volume_mm3 } = prepared;
+        let size = input.size();
+        let mut executor = Executor::new(self.spec.clone(), self.params.clone(), size, threads)?;
+        let mut probability = executor.probabilities(input.as_slice());
+        let mut mirrored = input.into_voxels();
+        mirrored.chunks_mut(size[2]).for_each(<[f32]>::reverse);
+        let mut second = executor.probabilities(&mirrored);
+        second.chunks_mut(size[2]).for_each(<[f32]>::reverse);
+        for (first, second) in probability.iter_mut().zip(&second) {
+            *first = f32::midpoint(*first, *second);
+        }
+        let probability =
+            Volume::new(size, probability).expect("the executor gives one value for each voxel");
+        Ok(Predicted { probability, undo, voxel_volume_mm3 })
+    }
+}
+
+impl Predicted {
+    /// How likely the scan has a bleed, in 0..=1: the mean of the highest probabilities over
+    /// 0.2 mL.
+    pub fn score(&self) -> f64 {
+        let n = (SCORE_ML * 1000.0 / self.voxel_volume_mm3).ceil().max(1.0) as usize;
+        let mut values = self.probability.as_slice().to_vec();
+        let n = n.min(values.len());
+        values.select_nth_unstable_by(n - 1, |a, b| b.total_cmp(a));
+        values.truncate(n);
+        // Sorted, so that the sum does not depend on how the selection left them.
+        values.sort_unstable_by(f32::total_cmp);
+        values.iter().map(|&p| f64::from(p)).sum::<f64>() / n as f64
+    }
+
+    /// Volume on the network's grid above `threshold`, mL: what the paper reports.
+    pub fn grid_ml(&self, threshold: f32) -> f64 {
+        let above = self.probability.as_slice().iter().filter(|&&p| p > threshold).count();
+        above as f64 * self.voxel_volume_mm3 / 1000.0
+    }
+
+    /// Probabilities on the network's grid.
+    pub fn probability(&self) -> &Volume<f32> {
+        &self.probability
+    }
+
+    /// Probabilities on the scan's own grid.
+    ///
+    /// # Errors
+    ///
+    /// [`PreprocessError`] never in practice: the arrays were made for each other.
+    pub fn restore(self) -> Result<Volume<f32>, PreprocessError> {
+        self.undo.restore(&self.probability)
+    }
+}
+
+/// The model that comes with haema: training/first-model in the repository makes it.
+const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_can_be_read() {
+        let model = Model::built_in();
+
+        assert_eq!(model.spec.parameter_count(), 2_055_043);
+        assert_eq!(model.preprocessing(), &Preprocessing::recommended());
+        assert!(BUILT_IN.len() < 6_000_000, "{} bytes", BUILT_IN.len());
+    }
+
+    #[test]
+    fn a_file_of_another_method_is_refused_and_named() {
+        let model = Model::built_in();
+        let bytes =
+            model.params.to_bytes(&model.spec, &BTreeMap::new(), haema_nn::Precision::F16).unwrap();
+
+        let error = Model::from_bytes(&bytes).unwrap_err();
+
+        assert_eq!(error.to_string(), "the model file's entry method is : wanted cnn-ds");
+    }
+}

@@ -1,0 +1,110 @@
+//! Activation tensors.
+
+use haema_kernels::stem::ScalarView;
+use haema_kernels::{ChannelBlock, Shape, View};
+
+/// A channel-blocked tensor with a halo of zeros, which kernels never write.
+#[derive(Debug, Clone)]
+pub(crate) struct Tensor {
+    pub(crate) shape: Shape,
+    /// At least [`Shape::len`] elements.
+    data: Vec<ChannelBlock>,
+}
+
+impl Tensor {
+    pub(crate) fn zeros(shape: Shape) -> Self {
+        Self { shape, data: vec![ChannelBlock::default(); shape.len()] }
+    }
+
+    /// Takes another size. Keeps its memory, whose halo is zero, where only the depth changes and
+    /// fits; starts from zeros otherwise.
+    pub(crate) fn reshape(&mut self, shape: Shape) {
+        if self.shape.slab_len() != shape.slab_len()
+            || self.shape.size[1..] != shape.size[1..]
+            || shape.len() > self.data.len()
+        {
+            self.data = Vec::new();
+            self.data = vec![ChannelBlock::default(); shape.len()];
+        }
+        self.shape = shape;
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View::new(self.shape, self.elements())
+    }
+
+    pub(crate) fn elements(&self) -> &[ChannelBlock] {
+        &self.data[..self.shape.len()]
+    }
+
+    pub(crate) fn elements_mut(&mut self) -> &mut [ChannelBlock] {
+        &mut self.data[..self.shape.len()]
+    }
+
+    pub(crate) fn slab(&self, z: usize) -> &[ChannelBlock] {
+        let len = self.shape.slab_len();
+        &self.data[z * len..(z + 1) * len]
+    }
+
+    /// Reads the logit of the bleed into plain `[z][y][x]` order: channel 0, or, of a softmax over
+    /// background and bleed, channel 1 less channel 0, which gives the same probability.
+    pub(crate) fn read_logits(&self, channels: usize, into: &mut [f32]) {
+        let [_, height, width] = self.shape.size;
+        for (row, out) in into.chunks_mut(width).enumerate() {
+            let start = self.row_start(row, height);
+            for (value, block) in out.iter_mut().zip(&self.data[start..]) {
+                *value = if channels == 2 { block.0[1] - block.0[0] } else { block.0[0] };
+            }
+        }
+    }
+
+    /// Writes the gradient of what [`Tensor::read_logits`] reads.
+    pub(crate) fn write_logit_grad(&mut self, channels: usize, from: &[f32]) {
+        let [_, height, width] = self.shape.size;
+        for (row, values) in from.chunks(width).enumerate() {
+            let start = self.row_start(row, height);
+            for (&value, block) in values.iter().zip(&mut self.data[start..]) {
+                if channels == 2 {
+                    block.0[0] = -value;
+                    block.0[1] = value;
+                } else {
+                    block.0[0] = value;
+                }
+            }
+        }
+    }
+
+    /// Where row `row` of the rows of all planes begins in block 0.
+    fn row_start(&self, row: usize, height: usize) -> usize {
+        row / height * self.shape.slab_len() + self.shape.offset_in_slab(0, row % height, 0)
+    }
+}
+
+/// The network's input: one plain channel with the halo and padding that the first convolution
+/// wants.
+#[derive(Debug, Clone)]
+pub(crate) struct InputTensor {
+    pub(crate) shape: Shape,
+    pub(crate) data: Vec<f32>,
+}
+
+impl InputTensor {
+    pub(crate) fn zeros(size: [usize; 3]) -> Self {
+        let shape = Shape { size, blocks: 1 };
+        Self { shape, data: vec![0.0; size[0] * shape.plane_len()] }
+    }
+
+    pub(crate) fn view(&self) -> ScalarView<'_> {
+        ScalarView::new(self.shape, &self.data)
+    }
+
+    /// Copies plain `[z][y][x]` values in.
+    pub(crate) fn set(&mut self, values: &[f32]) {
+        let [_, height, width] = self.shape.size;
+        for (row, values) in values.chunks(width).enumerate() {
+            let start = row / height * self.shape.plane_len()
+                + self.shape.offset_in_slab(0, row % height, 0);
+            self.data[start..start + width].copy_from_slice(values);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The readers of a network against each other and against laws.
+
+use haema_kernels::Door;
+
+use crate::{
+    BlockSpec, ConvSpec, DropoutSeed, Executor, Init, Kernel, Loss, NetSpec, NormMode, NormSpec,
+    Op, Parameters, Precision, Trainer, Up,
+};
+
+/// A small network with every kind of block: strides, upsampling, concatenation, residual, sum.
+fn small(mode: NormMode, down: Kernel) -> NetSpec {
+    let conv = |out_channels, kernel| ConvSpec {
+        out_channels,
+        kernel,
+        up: Up::None,
+        norm: Some(NormSpec { mode, eps: 1e-3 }),
+        slope: 0.1,
+        dropout: 0.0,
+        residual: None,
+    };
+    let bare = || ConvSpec { norm: None, slope: 1.0, ..conv(1, Kernel::One) };
+    let block = |name: &str, inputs: &[&str], op: Op| BlockSpec {
+        name: name.into(),
+        inputs: inputs.iter().map(|&name| name.into()).collect(),
+        op,
+    };
+    let blocks = vec![
+        block("a", &["input"], Op::Conv(conv(6, Kernel::Three))),
+        block("b", &["a"], Op::Conv(ConvSpec { dropout: 0.4, ..conv(6, Kernel::Three) })),
+        block(
+            "c",
+            &["b"],
+            Op::Conv(ConvSpec { residual: Some("a".into()), ..conv(6, Kernel::Three) }),
+        ),
+        block("d", &["c"], Op::Conv(conv(20, down))),
+        block("coarse", &["d"], Op::Conv(bare())),
+        block("up", &["d"], Op::Conv(ConvSpec { up: Up::Nearest2, ..conv(6, Kernel::Three) })),
+        block("e", &["c", "up"], Op::Conv(conv(9, Kernel::Three))),
+        block("f", &["e"], Op::Conv(ConvSpec { norm: None, ..conv(7, Kernel::One) })),
+        block(
+            "fine",
+            &["f"],
+            Op::Conv(ConvSpec { norm: None, slope: 1.0, ..conv(1, Kernel::Three) }),
+        ),
+        block("sum", &["coarse", "fine"], Op::SumUp),
+    ];
+    NetSpec::new("small", 1, blocks)
+}
+
+const SIZE: [usize; 3] = [6, 10, 12];
+
+fn input() -> Vec<f32> {
+    (0..720).map(|i| ((i * 7919) % 101) as f32 / 101.0).collect()
+}
+
+fn target() -> Vec<f32> {
+    (0..720).map(|i| f32::from(u8::from(i % 120 > 80 && i % 12 > 4))).collect()
+}
+
+fn trainer(mode: NormMode, down: Kernel, threads: usize) -> Trainer {
+    let spec = small(mode, down);
+    let params = Parameters::init(&spec, Init::HeNormal, -0.5, 3);
+    Trainer::new(spec, params, SIZE, threads).unwrap()
+}
+
+/// Along the gradient of each parameter tensor, the loss must rise as the gradient says.
+#[test]
+fn the_gradient_is_the_slope_of_the_loss_along_every_tensor() {
+    for (mode, down) in [
+        (NormMode::Variance, Kernel::ThreeDown),
+        (NormMode::StandardDeviation, Kernel::ThreeDownTfSame),
+    ] {
+        let mut trainer = trainer(mode, down, 2);
+        let (input, target) = (input(), target());
+        let loss = Loss::DiceCe { weight: 1.0 };
+        let seed = DropoutSeed::Seed(5);
+        let mut grad = vec![0.0; 720];
+        let logits = trainer.forward(&input, seed).to_vec();
+        loss.value_and_grad(&logits, &target, &mut grad);
+        trainer.backward(&grad);
+        let gradient = trainer.gradient().clone();
+        for info in gradient.infos() {
+            let direction = gradient.get(&info.name).to_vec();
+            let length = direction.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
+            if length < 1e-2 {
+                // No effect (a bias before a normalisation), or lost in rounding and kinks.
+                continue;
+            }
+            let step = 2e-3;
+            let mut at = |sign: f32| {
+                let mut params = trainer.params().clone();
+                let old = params.clone();
+                for (value, g) in params.get_mut(&info.name).iter_mut().zip(&direction) {
+                    *value += sign * step * g / length as f32;
+                }
+                trainer.update(|values, _| values.copy_from_slice(params.values()));
+                let logits = trainer.forward(&input, seed).to_vec();
+                trainer.update(|values, _| values.copy_from_slice(old.values()));
+                loss.value_and_grad(&logits, &target, &mut grad).loss
+            };
+            let slope = (at(1.0) - at(-1.0)) / (2.0 * f64::from(step));
+            let error = (slope - length).abs() / length;
+            assert!(error < 0.05, "{mode:?} {}: slope {slope}, gradient {length}", info.name);
+        }
+    }
+}
+
+#[test]
+fn executor_and_trainer_agree_and_threads_change_no_bit() {
+    let mut one = trainer(NormMode::Variance, Kernel::ThreeDown, 1);
+    let mut three = trainer(NormMode::Variance, Kernel::ThreeDown, 3);
+    let logits = one.forward(&input(), DropoutSeed::Off).to_vec();
+
+    assert_eq!(logits, three.forward(&input(), DropoutSeed::Off));
+    for threads in [1, 2, 5] {
+        let (spec, params) = (one.spec().clone(), one.params().clone());
+        let mut executor = Executor::new(spec, params, SIZE, threads).unwrap();
+        for _ in 0..2 {
+            let probabilities = executor.probabilities(&input());
+            let expected: Vec<f32> = logits.iter().map(|l| 1.0 / (1.0 + (-l).exp())).collect();
+            assert_eq!(probabilities, expected, "{threads} threads");
+        }
+    }
+    let grad: Vec<f32> = (0..720).map(|i| (i % 7) as f32 - 3.0).collect();
+    one.backward(&grad);
+    three.backward(&grad);
+    assert_eq!(one.gradient().values(), three.gradient().values());
+}
+
+#[test]
+fn every_door_gives_nearly_the_same() {
+    let mut best = trainer(NormMode::Variance, Kernel::ThreeDown, 2);
+    let logits = best.forward(&input(), DropoutSeed::Off).to_vec();
+    for door in Door::all() {
+        let mut other = trainer(NormMode::Variance, Kernel::ThreeDown, 2).with_door(door);
+        for (a, b) in logits.iter().zip(other.forward(&input(), DropoutSeed::Off)) {
+            assert!((a - b).abs() < 1e-4 * (1.0 + a.abs()), "{}: {a} vs {b}", door.name());
+        }
+    }
+}
+
+#[test]
+fn a_smaller_depth_and_back_gives_the_same_bits() {
+    let mut trainer = trainer(NormMode::Variance, Kernel::ThreeDown, 2);
+    let before = trainer.forward(&input(), DropoutSeed::Off).to_vec();
+
+    trainer.reshape([4, 10, 12]).unwrap();
+    trainer.forward(&input()[..480], DropoutSeed::Off);
+    trainer.reshape(SIZE).unwrap();
+
+    assert_eq!(before, trainer.forward(&input(), DropoutSeed::Off));
+}
+
+#[test]
+fn weights_survive_their_file_and_the_file_is_always_the_same() {
+    let trainer = trainer(NormMode::Variance, Kernel::ThreeDown, 1);
+    let metadata = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())].into();
+    let write = || trainer.params().to_bytes(trainer.spec(), &metadata, Precision::F32).unwrap();
+
+    let bytes = write();
+    let (spec, params, read) = Parameters::from_bytes(&bytes).unwrap();
+
+    assert_eq!((&spec, &params, &read), (trainer.spec(), trainer.params(), &metadata));
+    assert_eq!(bytes, write());
+    assert_eq!(params.sha256(), trainer.params().sha256());
+}
+
+#[test]
+fn half_precision_weights_are_close() {
+    let trainer = trainer(NormMode::Variance, Kernel::ThreeDown, 1);
+    let bytes = trainer.params().to_bytes(trainer.spec(), &[].into(), Precision::F16).unwrap();
+    let (_, params, _) = Parameters::from_bytes(&bytes).unwrap();
+
+    for (a, b) in params.values().iter().zip(trainer.params().values()) {
+        assert!((a - b).abs() <= 1e-3 * b.abs().max(1e-4), "{a} {b}");
+    }
+}
+
+#[test]
+fn damaged_weights_are_refused() {
+    let trainer = trainer(NormMode::Variance, Kernel::ThreeDown, 1);
+    let bytes = trainer.params().to_bytes(trainer.spec(), &[].into(), Precision::F32).unwrap();
+
+    for len in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        assert!(Parameters::from_bytes(&bytes[..len]).is_err(), "{len} bytes");
+    }
+}
+
+/// Twenty steps on one volume must learn it.
+#[test]
+fn training_lowers_the_loss() {
+    let mut trainer = trainer(NormMode::Variance, Kernel::ThreeDown, 2);
+    let mut adam = crate::Adam::new(crate::AdamConfig::default(), trainer.params().values().len());
+    let (input, target) = (input(), target());
+    let mut grad = vec![0.0; 720];
+    let mut losses = Vec::new();
+    for step in 0..40 {
+        let logits = trainer.forward(&input, DropoutSeed::Seed(step)).to_vec();
+        losses.push(Loss::Dice.value_and_grad(&logits, &target, &mut grad).loss);
+        trainer.backward(&grad);
+        trainer.update(|values, gradient| adam.update(0.01, gradient, values));
+    }
+
+    assert!(losses[39] < losses[0] - 0.2, "{losses:?}");
+}

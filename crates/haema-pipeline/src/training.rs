@@ -1,0 +1,24 @@
+//! Training runs: a dataset and a configuration in, a run folder out.
+//!
+//! ```text
+//! RUN/config.toml            everything that was decided, resolved
+//! RUN/split.json             which case served for what
+//! RUN/log.csv                one row an epoch
+//! RUN/checkpoint.safetensors the whole state, written after every epoch
+//! RUN/best.safetensors       the model of the best validation loss
+//! RUN/model.safetensors      the result
+//! ```
+//!
+//! A run that was stopped goes on from its checkpoint and ends with the same bytes as one that was
+//! not: every random choice is drawn from the seed, the epoch and the step alone.
+
+mod augment;
+mod config;
+mod run;
+mod samples;
+mod split;
+
+pub use augment::Augment;
+pub use config::{Schedule, TrainConfig};
+pub use run::{Epoch, Progress, TrainError, TrainSummary, train};
+pub use split::{Split, SplitError};

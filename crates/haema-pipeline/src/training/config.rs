@@ -1,0 +1,118 @@
+//! What a training run is told, and writes down.
+
+use haema_methods::cnn_ds::{CnnDs, Profile};
+use haema_methods::frame::Preprocessing;
+use haema_nn::{AdamConfig, Init, Loss};
+use serde::{Deserialize, Serialize};
+
+use super::augment::Augment;
+
+/// Version of the configuration file.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// Everything that decides how a run goes, but for the number of threads, which changes no result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Version of this file; 1.
+    pub schema: u32,
+    /// Root of every random choice.
+    pub seed: u64,
+    /// Passes over the training cases.
+    pub epochs: u32,
+    /// First learning rate.
+    pub learning_rate: f64,
+    /// How often a case with a bleed comes in one epoch; a case without comes once.
+    pub bleed_repeat: u32,
+    /// Whether cases without a bleed are left out, as in the paper.
+    pub skip_blank: bool,
+    /// Decay of the running mean of the parameters that the model is made of; 0 for the parameters
+    /// themselves.
+    pub average_decay: f64,
+    /// How weights start.
+    pub init: Init,
+    /// Whether the last bias starts at log(π/(1−π)), π being the share of bleed in the training
+    /// cases.
+    pub prior_bias: bool,
+    /// What is minimised.
+    pub loss: Loss,
+    /// The optimiser.
+    pub adam: AdamConfig,
+    /// How the learning rate falls and when the run ends.
+    pub schedule: Schedule,
+    /// The network.
+    pub network: CnnDs,
+    /// How a scan becomes its input.
+    pub preprocessing: Preprocessing,
+    /// How training cases are varied; not at all where absent.
+    pub augment: Option<Augment>,
+}
+
+/// How the learning rate falls and when the run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Multiplied by `factor` after `patience` epochs without improvement of the validation loss;
+    /// the run ends `stop_after` epochs after the best. The model is that of the best epoch.
+    Plateau {
+        /// Epochs to wait.
+        patience: u32,
+        /// What the rate is multiplied by.
+        factor: f64,
+        /// Epochs without a best after which the run ends.
+        stop_after: u32,
+    },
+    /// Falls to 0 as `(1 − epoch/epochs)^power`. The model is that of the last epoch.
+    Poly {
+        /// The exponent.
+        power: f64,
+    },
+}
+
+impl TrainConfig {
+    /// The configuration of a profile: the paper's numbers, or ours.
+    ///
+    /// # Source
+    ///
+    /// methods.md A.6 and A.7. Of A.7 a polynomial decay replaces the plateau rule: with some forty
+    /// patients a validation set large enough to steer by would cost too many of them.
+    pub fn profile(profile: Profile) -> Self {
+        let network = CnnDs::profile(profile);
+        match profile {
+            Profile::Paper => Self {
+                schema: SCHEMA,
+                seed: 1,
+                epochs: 500,
+                learning_rate: 5e-3,
+                bleed_repeat: 1,
+                skip_blank: true,
+                average_decay: 0.0,
+                init: Init::GlorotUniform,
+                prior_bias: false,
+                loss: Loss::Dice,
+                adam: AdamConfig::default(),
+                schedule: Schedule::Plateau { patience: 10, factor: 0.5, stop_after: 50 },
+                network,
+                preprocessing: Preprocessing::paper(),
+                augment: None,
+            },
+            Profile::Recommended => Self {
+                schema: SCHEMA,
+                seed: 1,
+                epochs: 100,
+                learning_rate: 1e-3,
+                bleed_repeat: 2,
+                skip_blank: false,
+                average_decay: 0.998,
+                init: Init::HeNormal,
+                prior_bias: true,
+                loss: Loss::DiceCe { weight: 1.0 },
+                adam: AdamConfig::default(),
+                schedule: Schedule::Poly { power: 0.9 },
+                network: CnnDs { dropout: 0.2, ..network },
+                preprocessing: Preprocessing::recommended(),
+                augment: Some(Augment::default()),
+            },
+        }
+    }
+}

@@ -1,0 +1,515 @@
+//! The loop.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use haema_io::dataset::Dataset;
+use haema_io::{ImageFileError, fs};
+use haema_methods::frame::PreprocessError;
+use haema_nn::{
+    Adam, Checkpoint, CheckpointError, DropoutSeed, EarlyStop, Parameters, Plateau, Precision,
+    SpecError, Trainer, WeightsError,
+};
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::config::{SCHEMA, Schedule, TrainConfig};
+use super::samples::{self, Sample};
+use super::split::{Split, SplitError};
+
+/// Why a run cannot go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The configuration is of another version.
+    #[error("training configuration of schema {found}, this version reads {SCHEMA}")]
+    Schema {
+        /// The number found.
+        found: u32,
+    },
+    /// A case cannot be read.
+    #[error("case {id} cannot be read")]
+    Read {
+        /// Its id.
+        id: String,
+        /// Why.
+        source: Box<ImageFileError>,
+    },
+    /// A case has no mask.
+    #[error("case {id} has no mask: wanted labelsTr/{id}.nii.gz, all zero where there is no bleed")]
+    NoLabel {
+        /// Its id.
+        id: String,
+    },
+    /// A case does not come to the network's grid.
+    #[error("case {id} cannot be brought to the network's grid")]
+    Preprocess {
+        /// Its id.
+        id: String,
+        /// Why.
+        source: PreprocessError,
+    },
+    /// The cases cannot be split.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The network does not take the cases' size.
+    #[error("the network does not take the cases' size")]
+    Spec(#[from] SpecError),
+    /// The run folder holds a run of other settings.
+    #[error(
+        "the run folder holds a run with other settings or cases: take another folder, or the \
+         settings of its config.toml and split.json"
+    )]
+    OtherRun,
+    /// A checkpoint is damaged.
+    #[error("the run's checkpoint cannot be used: remove it to begin again")]
+    Checkpoint(#[from] CheckpointError),
+    /// Weights cannot be written.
+    #[error("the weights cannot be written")]
+    Weights(#[from] WeightsError),
+    /// A file of the run cannot be read or written.
+    #[error("a file of the run cannot be read or written")]
+    File(#[from] fs::FsError),
+    /// A text of the run cannot be made or understood.
+    #[error("{what}: {reason}")]
+    Text {
+        /// Which text.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error("the loss of case {id} is {loss} in epoch {epoch}: try a lower learning rate")]
+    Diverged {
+        /// The case.
+        id: String,
+        /// The epoch.
+        epoch: u32,
+        /// The loss.
+        loss: f64,
+    },
+    /// Nothing but background is predicted.
+    #[error(
+        "training collapsed: for {epochs} epochs the loss stood at {loss:.4} with an empty mask; \
+         try a lower learning rate (1e-3, then 5e-4)"
+    )]
+    Collapsed {
+        /// For how many epochs.
+        epochs: u32,
+        /// The loss.
+        loss: f64,
+    },
+}
+
+/// One finished epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub epoch: u32,
+    /// Mean loss of the training steps.
+    pub train_loss: f64,
+    /// Mean soft Dice of the training steps on cases with a bleed.
+    pub train_dice: Option<f64>,
+    /// Mean loss of the validation cases.
+    pub validation_loss: Option<f64>,
+    /// Mean soft Dice of the validation cases with a bleed.
+    pub validation_dice: Option<f64>,
+    /// Learning rate of the epoch.
+    pub learning_rate: f64,
+}
+
+/// What a run tells while it goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// Cases are being read.
+    Loading {
+        /// How many.
+        cases: usize,
+    },
+    /// A step was done.
+    Step {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// Step of the epoch, from 1.
+        step: usize,
+        /// Steps of the epoch.
+        steps: usize,
+        /// Its loss.
+        loss: f64,
+    },
+    /// An epoch was done.
+    Epoch(Epoch),
+}
+
+/// What a run ended with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainSummary {
+    /// Epochs done.
+    pub epochs: u32,
+    /// The last epoch.
+    pub last: Option<Epoch>,
+    /// SHA-256 of the model's parameters.
+    pub sha256: String,
+    /// Seconds that this call took; a resumed run counts from its resumption.
+    pub seconds: f64,
+}
+
+/// What a run must remember beside the parameters.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    epochs_done: u32,
+    learning_rate: f64,
+    plateau: Plateau,
+    early_stop: EarlyStop,
+    collapsed_epochs: u32,
+    log: Vec<Epoch>,
+}
+
+/// Epochs at the all-background optimum after which a run is given up. Source: methods.md A.5.
+const COLLAPSE_EPOCHS: u32 = 5;
+
+/// Trains, or goes on training, in the folder `run`.
+///
+/// `split` names who learns, who steers and who is left out; the model, its log and its checkpoint
+/// are written after every epoch. `progress` hears of every step.
+///
+/// # Errors
+///
+/// [`TrainError`], which names the case or file.
+pub fn train(
+    dataset: &Dataset,
+    (config, split): (&TrainConfig, &Split),
+    run: &Path,
+    threads: usize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<TrainSummary, TrainError> {
+    let started = Instant::now();
+    if config.schema != SCHEMA {
+        return Err(TrainError::Schema { found: config.schema });
+    }
+    claim_folder(run, config, split)?;
+    let named = |ids: &[String]| -> Vec<_> {
+        dataset
+            .cases()
+            .iter()
+            .filter(|case| ids.iter().any(|id| id == case.id()))
+            .cloned()
+            .collect()
+    };
+    progress(Progress::Loading { cases: split.training.len() + split.validation.len() });
+    let preprocessing = &config.preprocessing;
+    let mut training = samples::load(&named(&split.training), preprocessing, threads)?;
+    if config.skip_blank {
+        training.retain(|sample| sample.bleed_voxels > 0);
+    }
+    if training.is_empty() {
+        return Err(SplitError::NoTraining { left: 0 }.into());
+    }
+    let validation = samples::load(&named(&split.validation), preprocessing, threads)?;
+    let mut session = Session::start(config, run, training, validation, threads)?;
+    while !session.is_over() {
+        session.epoch(progress)?;
+        session.save()?;
+    }
+    let sha256 = session.write_model()?;
+    let last = session.state.log.last().copied();
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(TrainSummary { epochs: session.state.epochs_done, last, sha256, seconds })
+}
+
+/// Writes what was decided, or holds it against what a stopped run wrote.
+fn claim_folder(run: &Path, config: &TrainConfig, split: &Split) -> Result<(), TrainError> {
+    let text = |what, reason: String| TrainError::Text { what, reason };
+    let config = toml::to_string_pretty(config)
+        .map_err(|error| text("the configuration", error.to_string()))?;
+    let split = serde_json::to_string_pretty(split)
+        .map_err(|error| text("the split", error.to_string()))?;
+    for (name, content) in [("config.toml", config), ("split.json", split)] {
+        let path = run.join(name);
+        if path.exists() {
+            if fs::read(&path, 1 << 24)? != content.as_bytes() {
+                return Err(TrainError::OtherRun);
+            }
+        } else {
+            fs::write_atomic(&path, content.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+struct Session<'a> {
+    config: &'a TrainConfig,
+    run: &'a Path,
+    training: Vec<Sample>,
+    validation: Vec<Sample>,
+    trainer: Trainer,
+    adam: Adam,
+    averaged: Vec<f32>,
+    state: State,
+}
+
+impl<'a> Session<'a> {
+    fn start(
+        config: &'a TrainConfig,
+        run: &'a Path,
+        training: Vec<Sample>,
+        validation: Vec<Sample>,
+        threads: usize,
+    ) -> Result<Self, TrainError> {
+        let spec = config.network.spec();
+        let bias = if config.prior_bias { prior_bias(&training) } else { 0.0 };
+        let params = Parameters::init(&spec, config.init, bias, config.seed);
+        // The deepest case first, so that buffers are made once.
+        let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
+        let size = largest.expect("there is a training case");
+        let mut trainer = Trainer::new(spec, params, size, threads)?;
+        let n = trainer.params().values().len();
+        let (patience, factor, stop_after) = match config.schedule {
+            Schedule::Plateau { patience, factor, stop_after } => (patience, factor, stop_after),
+            Schedule::Poly { .. } => (u32::MAX, 1.0, u32::MAX),
+        };
+        let mut state = State {
+            epochs_done: 0,
+            learning_rate: config.learning_rate,
+            plateau: Plateau::new(patience, factor),
+            early_stop: EarlyStop::new(stop_after),
+            collapsed_epochs: 0,
+            log: Vec::new(),
+        };
+        let mut adam = Adam::new(config.adam, n);
+        let mut averaged = trainer.params().values().to_vec();
+        let path = run.join(CHECKPOINT);
+        if path.exists() {
+            let bytes = fs::read(&path, 1 << 32)?;
+            let checkpoint = Checkpoint::from_bytes(&bytes, config.adam, n)?;
+            state = serde_json::from_str(&checkpoint.state).map_err(|error| TrainError::Text {
+                what: "the checkpoint's state",
+                reason: error.to_string(),
+            })?;
+            trainer.update(|values, _| values.copy_from_slice(&checkpoint.values));
+            (adam, averaged) = (checkpoint.adam, checkpoint.averaged);
+        }
+        Ok(Self { config, run, training, validation, trainer, adam, averaged, state })
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.epochs_done >= self.config.epochs || self.state.early_stop.is_due()
+    }
+
+    /// Random numbers of one purpose and one moment of the run.
+    fn rng(&self, epoch: u32, purpose: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+        rng.set_stream((u64::from(epoch) << 32) | purpose);
+        rng
+    }
+
+    fn epoch(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), TrainError> {
+        let epoch = self.state.epochs_done + 1;
+        let learning_rate = match self.config.schedule {
+            Schedule::Plateau { .. } => self.state.learning_rate,
+            Schedule::Poly { power } => {
+                let left = 1.0 - f64::from(epoch - 1) / f64::from(self.config.epochs);
+                self.config.learning_rate * left.powf(power)
+            }
+        };
+        let mut order = self.order();
+        order.shuffle(&mut self.rng(epoch, 0));
+        let steps = order.len();
+        let (mut losses, mut dices, mut probability) = (0.0, Vec::new(), 0.0);
+        for (step, sample) in order.into_iter().enumerate() {
+            let value = self.step(sample, epoch, step as u64 + 1, learning_rate)?;
+            losses += value.loss;
+            probability += value.sum_probability;
+            dices.extend(value.soft_dice);
+            progress(Progress::Step { epoch, step: step + 1, steps, loss: value.loss });
+        }
+        let train_loss = losses / steps as f64;
+        let (validation_loss, validation_dice) = self.validate()?;
+        let watched = validation_loss.unwrap_or(train_loss);
+        self.state.learning_rate = self.state.plateau.next_rate(watched, learning_rate);
+        let is_best = self.state.early_stop.is_best(watched);
+        self.watch_collapse(train_loss, probability / steps as f64)?;
+        let train_dice = mean(&dices);
+        let row = Epoch {
+            epoch,
+            train_loss,
+            train_dice,
+            validation_loss,
+            validation_dice,
+            learning_rate,
+        };
+        self.state.log.push(row);
+        self.state.epochs_done = epoch;
+        if is_best {
+            let bytes = self.weights(&self.averaged, Precision::F32)?;
+            fs::write_atomic(&self.run.join(BEST), &bytes)?;
+        }
+        progress(Progress::Epoch(row));
+        Ok(())
+    }
+
+    /// Cases of one epoch, those with a bleed as often as set.
+    fn order(&self) -> Vec<usize> {
+        let times = |sample: &Sample| {
+            if sample.bleed_voxels > 0 { self.config.bleed_repeat.max(1) } else { 1 }
+        };
+        let each = self.training.iter().enumerate();
+        each.flat_map(|(i, sample)| std::iter::repeat_n(i, times(sample) as usize)).collect()
+    }
+
+    fn step(
+        &mut self,
+        sample: usize,
+        epoch: u32,
+        step: u64,
+        learning_rate: f64,
+    ) -> Result<haema_nn::LossValue, TrainError> {
+        let sample = &self.training[sample];
+        let varied;
+        let pair = match &self.config.augment {
+            Some(augment) => {
+                varied = augment.apply(&sample.pair, &mut self.rng(epoch, 2 * step));
+                &varied
+            }
+            None => &sample.pair,
+        };
+        self.trainer.reshape(pair.size)?;
+        let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 2 * step + 1));
+        let mut grad = vec![0.0; pair.image.len()];
+        let logits = self.trainer.forward(&pair.image, DropoutSeed::Seed(seed));
+        let value = self.config.loss.value_and_grad(logits, &pair.target, &mut grad);
+        if !value.loss.is_finite() {
+            return Err(TrainError::Diverged { id: sample.id.clone(), epoch, loss: value.loss });
+        }
+        self.trainer.backward(&grad);
+        let adam = &mut self.adam;
+        self.trainer.update(|values, gradient| adam.update(learning_rate, gradient, values));
+        // A mean over few steps at first, so that the start values do not linger.
+        let decay =
+            self.config.average_decay.min(self.adam.step as f64 / (self.adam.step + 10) as f64);
+        for (mean, &value) in self.averaged.iter_mut().zip(self.trainer.params().values()) {
+            *mean = decay as f32 * *mean + (1.0 - decay as f32) * value;
+        }
+        Ok(value)
+    }
+
+    /// Mean loss and Dice of the validation cases with the averaged parameters.
+    fn validate(&mut self) -> Result<(Option<f64>, Option<f64>), TrainError> {
+        if self.validation.is_empty() {
+            return Ok((None, None));
+        }
+        let own = self.trainer.params().values().to_vec();
+        let averaged = &self.averaged;
+        self.trainer.update(|values, _| values.copy_from_slice(averaged));
+        let (mut losses, mut dices) = (Vec::new(), Vec::new());
+        for sample in &self.validation {
+            self.trainer.reshape(sample.pair.size)?;
+            let mut grad = vec![0.0; sample.pair.image.len()];
+            let logits = self.trainer.forward(&sample.pair.image, DropoutSeed::Off);
+            let value = self.config.loss.value_and_grad(logits, &sample.pair.target, &mut grad);
+            losses.push(value.loss);
+            dices.extend(value.soft_dice);
+        }
+        self.trainer.update(|values, _| values.copy_from_slice(&own));
+        Ok((mean(&losses), mean(&dices)))
+    }
+
+    /// The all-background optimum of the Dice loss. Source: methods.md A.5.
+    fn watch_collapse(&mut self, loss: f64, probability: f64) -> Result<(), TrainError> {
+        let is_dice = self.config.loss == haema_nn::Loss::Dice;
+        let at_optimum = is_dice && (-0.500..=-0.495).contains(&loss) && probability < 1.0;
+        self.state.collapsed_epochs = if at_optimum { self.state.collapsed_epochs + 1 } else { 0 };
+        if self.state.collapsed_epochs >= COLLAPSE_EPOCHS {
+            return Err(TrainError::Collapsed { epochs: self.state.collapsed_epochs, loss });
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<(), TrainError> {
+        let text = |error: serde_json::Error| TrainError::Text {
+            what: "the run's state",
+            reason: error.to_string(),
+        };
+        let checkpoint = Checkpoint {
+            values: self.trainer.params().values().to_vec(),
+            averaged: self.averaged.clone(),
+            adam: self.adam.clone(),
+            state: serde_json::to_string(&self.state).map_err(text)?,
+        };
+        fs::write_atomic(&self.run.join(CHECKPOINT), &checkpoint.to_bytes()?)?;
+        fs::write_atomic(&self.run.join(LOG), self.log().as_bytes())?;
+        Ok(())
+    }
+
+    fn log(&self) -> String {
+        let number = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.6}"));
+        let mut text = String::from(
+            "epoch,train_loss,train_dice,validation_loss,validation_dice,learning_rate\n",
+        );
+        for row in &self.state.log {
+            text += &format!(
+                "{},{:.6},{},{},{},{:e}\n",
+                row.epoch,
+                row.train_loss,
+                number(row.train_dice),
+                number(row.validation_loss),
+                number(row.validation_dice),
+                row.learning_rate
+            );
+        }
+        text
+    }
+
+    fn weights(&self, values: &[f32], precision: Precision) -> Result<Vec<u8>, TrainError> {
+        let mut params = self.trainer.params().clone();
+        params.values_mut().copy_from_slice(values);
+        let preprocessing = serde_json::to_string(&self.config.preprocessing).map_err(|error| {
+            TrainError::Text { what: "preprocessing", reason: error.to_string() }
+        })?;
+        let metadata = BTreeMap::from([
+            ("method".to_owned(), "cnn-ds".to_owned()),
+            ("preprocessing".to_owned(), preprocessing),
+            ("epochs".to_owned(), self.state.epochs_done.to_string()),
+            ("seed".to_owned(), self.config.seed.to_string()),
+        ]);
+        Ok(params.to_bytes(self.trainer.spec(), &metadata, precision)?)
+    }
+
+    /// The result: of the best epoch where a plateau rule steered, else of the last.
+    fn write_model(&self) -> Result<String, TrainError> {
+        let best = self.run.join(BEST);
+        let values = if matches!(self.config.schedule, Schedule::Plateau { .. }) && best.exists() {
+            Parameters::from_bytes(&fs::read(&best, 1 << 32)?)?.1.values().to_vec()
+        } else {
+            self.averaged.clone()
+        };
+        let bytes = self.weights(&values, Precision::F16)?;
+        fs::write_atomic(&self.run.join(MODEL), &bytes)?;
+        Ok(Parameters::from_bytes(&bytes)?.1.sha256())
+    }
+}
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const BEST: &str = "best.safetensors";
+const MODEL: &str = "model.safetensors";
+const LOG: &str = "log.csv";
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// log(π/(1−π)), π being the share of bleed.
+fn prior_bias(samples: &[Sample]) -> f32 {
+    let (mut bleed, mut all) = (0.0_f64, 0.0);
+    for sample in samples {
+        bleed += sample.pair.target.iter().map(|&t| f64::from(t)).sum::<f64>();
+        all += sample.pair.target.len() as f64;
+    }
+    let share = (bleed / all).clamp(1e-6, 0.5);
+    (share / (1.0 - share)).ln() as f32
+}

@@ -1,0 +1,63 @@
+//! Cases brought to the network's grid once, before training.
+
+use std::sync::Mutex;
+
+use haema_io::dataset::Case;
+use haema_methods::frame::{Frame, Preprocessing};
+
+use super::augment::Pair;
+use super::run::TrainError;
+
+/// A case in the network's grid.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) id: String,
+    pub(crate) pair: Pair,
+    /// Voxels of the scan's own grid that are bleed.
+    pub(crate) bleed_voxels: usize,
+}
+
+/// Reads cases and brings them to the network's grid, in their order.
+pub(crate) fn load(
+    cases: &[Case],
+    preprocessing: &Preprocessing,
+    threads: usize,
+) -> Result<Vec<Sample>, TrainError> {
+    let queue = Mutex::new(cases.iter().enumerate());
+    let loaded = Mutex::new(Vec::with_capacity(cases.len()));
+    let work = || {
+        loop {
+            let next = queue.lock().expect("loading does not panic").next();
+            let Some((i, case)) = next else { break };
+            let sample = load_one(case, preprocessing);
+            loaded.lock().expect("loading does not panic").push((i, sample));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut loaded = loaded.into_inner().expect("loading does not panic");
+    loaded.sort_by_key(|&(i, _)| i);
+    loaded.into_iter().map(|(_, sample)| sample).collect()
+}
+
+fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainError> {
+    let id = case.id().to_owned();
+    let read = |source| TrainError::Read { id: id.clone(), source: Box::new(source) };
+    let image = case.read_image().map_err(read)?;
+    let Some(label) = case.read_label().map_err(read)? else {
+        return Err(TrainError::NoLabel { id });
+    };
+    let bring = |source| TrainError::Preprocess { id: id.clone(), source };
+    let frame = Frame::plan(&image, preprocessing).map_err(bring)?;
+    let pair = Pair {
+        size: frame.network_size(),
+        image: frame.image(&image).map_err(bring)?.into_voxels(),
+        target: frame.label(&label).map_err(bring)?.into_voxels(),
+    };
+    let bleed_voxels = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
+    Ok(Sample { id, pair, bleed_voxels })
+}

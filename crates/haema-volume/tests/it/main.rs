@@ -1,0 +1,6 @@
+//! Through the crate's public interface.
+
+#[cfg(test)]
+mod goldens;
+#[cfg(test)]
+mod laws;
