@@ -6,4 +6,4 @@ mod model;
 mod network;
 
 pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
-pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile};
+pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile, ResidualOrder, UpMode};

@@ -125,7 +125,8 @@ fn score(case: &Case, model: &Model, threads: usize) -> Result<CaseScore, EvalEr
     let segment = |source: SegmentError| EvalError::Segment { id: id(), source };
     let measure = |source| EvalError::Measure { id: id(), source };
     let ct = case.read_image().map_err(read)?;
-    let reference = case.read_label().map_err(read)?.ok_or_else(|| EvalError::NoLabel { id: id() })?;
+    let reference =
+        case.read_label().map_err(read)?.ok_or_else(|| EvalError::NoLabel { id: id() })?;
     let reference = reference.map(|&voxel| u8::from(voxel != 0));
     let prepared = model.prepare(&ct).map_err(|error| segment(error.into()))?;
     let predicted = model.predict(prepared, threads).map_err(|error| segment(error.into()))?;
@@ -180,18 +181,18 @@ pub fn summarise(scores: &[CaseScore]) -> Vec<Summary> {
             let truth: Vec<bool> = cases.iter().map(|&i| scores[i].reference_ml > 0.0).collect();
             roc_auc(&values, &truth).ok().flatten()
         }),
-        summary("median absolute volume error, bleeds of 5 mL and more, mL", bleeds.len(), |cases| {
-            let drawn: Vec<&CaseScore> = cases.iter().map(|&i| bleeds[i]).collect();
-            median_absolute_error_ml(&volumes(&drawn))
-        }),
+        summary(
+            "median absolute volume error, bleeds of 5 mL and more, mL",
+            bleeds.len(),
+            |cases| {
+                let drawn: Vec<&CaseScore> = cases.iter().map(|&i| bleeds[i]).collect();
+                median_absolute_error_ml(&volumes(&drawn))
+            },
+        ),
     ]
 }
 
-fn summary(
-    name: &'static str,
-    cases: usize,
-    figure: impl Fn(&[usize]) -> Option<f64>,
-) -> Summary {
+fn summary(name: &'static str, cases: usize, figure: impl Fn(&[usize]) -> Option<f64>) -> Summary {
     // Each case of a dataset is another patient's.
     let patients: Vec<usize> = (0..cases).collect();
     let value = figure(&patients);
@@ -238,13 +239,14 @@ fn cases_csv(scores: &[CaseScore]) -> String {
 
 /// The summary as a table.
 pub fn summary_markdown(scores: &[CaseScore]) -> String {
-    let mut text =
-        String::from("| figure | cases | value | 95 % interval (bootstrap by patient) |\n|---|---|---|---|\n");
+    let mut text = String::from(
+        "| figure | cases | value | 95 % interval (bootstrap by patient) |\n|---|---|---|---|\n",
+    );
     for row in summarise(scores) {
-        let interval = row.interval.map_or_else(String::new, |i| {
-            format!("{:.3} to {:.3}", i.lower, i.upper)
-        });
-        let _ = writeln!(text, "| {} | {} | {} | {interval} |", row.name, row.cases, number(row.value));
+        let interval =
+            row.interval.map_or_else(String::new, |i| format!("{:.3} to {:.3}", i.lower, i.upper));
+        let _ =
+            writeln!(text, "| {} | {} | {} | {interval} |", row.name, row.cases, number(row.value));
     }
     text
 }
@@ -260,7 +262,15 @@ mod tests {
             false_negative: 0,
         };
         let soft_ml = predicted_ml;
-        CaseScore { id: id.into(), subtypes: vec![], reference_ml, predicted_ml, soft_ml, score, overlap }
+        CaseScore {
+            id: id.into(),
+            subtypes: vec![],
+            reference_ml,
+            predicted_ml,
+            soft_ml,
+            score,
+            overlap,
+        }
     }
 
     #[test]
