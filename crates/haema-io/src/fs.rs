@@ -219,6 +219,18 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()
 }
 
+/// Writes a value as indented JSON that ends with a line break, whole or not at all.
+///
+/// # Errors
+///
+/// [`FsError::Io`], also where the value is none that JSON can hold.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), FsError> {
+    write_atomic_with(path, |file| {
+        serde_json::to_writer_pretty(&mut *file, value)?;
+        file.write_all(b"\n")
+    })
+}
+
 /// A name in the same folder, so that the rename does not cross file systems.
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);

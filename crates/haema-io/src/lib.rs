@@ -16,6 +16,8 @@ pub mod nifti;
 pub mod nrrd;
 pub mod phi;
 mod scan;
+mod voxels;
 
-pub use image_file::ImageFileError;
+pub use image_file::{ImageFileError, read_image_file, read_label_file};
 pub use scan::{InputKind, MissingSlices, Provenance, Scan, SeriesReport};
+pub use voxels::VoxelError;

@@ -6,12 +6,17 @@
 //! was read with.
 
 mod header;
+mod qform;
 mod read;
+mod sidecar;
 mod write;
 
 use thiserror::Error;
 
+use crate::voxels::VoxelError;
+pub(crate) use read::GZIP_MAGIC;
 pub use read::{read, read_label};
+pub use sidecar::write_slice_positions;
 pub use write::{Voxel, write, write_mask, write_probability};
 
 /// Why bytes are not a NIfTI file that haema can use, or a volume cannot be written as one.
@@ -36,7 +41,7 @@ pub enum NiftiError {
     },
     /// The header says that the voxels lie in another file.
     #[error(
-        "a NIfTI header whose voxels lie in a separate .img file (magic {found:?}): wanted one file, .nii or .nii.gz"
+        "a header whose voxels lie in a separate .img file (magic {found:?}): wanted one file, .nii or .nii.gz"
     )]
     TwoFiles {
         /// The magic bytes.
@@ -60,44 +65,33 @@ pub enum NiftiError {
         /// Sizes of all axes.
         found: Vec<i64>,
     },
-    /// More voxels than a head CT can have.
-    #[error("{found:?} voxels [x, y, z] are more than the {limit} of the largest scan taken")]
-    TooLarge {
-        /// Sizes of the three axes.
-        found: [u64; 3],
-        /// The most voxels taken.
-        limit: u64,
-    },
-    /// The voxels begin inside the header or nowhere.
-    #[error("the voxels begin at byte {found}: wanted {wanted} or later")]
+    /// The voxels begin inside the header or nowhere near it.
+    #[error("the voxels begin at byte {found}: wanted {wanted} to {limit}")]
     BadOffset {
         /// Where the header says they begin.
-        found: String,
+        found: f64,
         /// The end of the header.
         wanted: u64,
+        /// The most that is skipped.
+        limit: u64,
     },
-    /// The file ends before its last voxel.
-    #[error("the file ends after {found} of {wanted} voxels: it is truncated")]
-    Truncated {
-        /// Whole voxels that were there.
-        found: usize,
-        /// Voxels that the header promises.
-        wanted: usize,
+    /// A slope without an intercept.
+    #[error("voxels are to be scaled by {slope} with intercept {intercept}: wanted two numbers")]
+    BadRescale {
+        /// The slope.
+        slope: f64,
+        /// The intercept, which is not finite.
+        intercept: f64,
     },
-    /// The gzip stream is broken or ends early.
-    #[error("the gzip stream breaks off or is damaged ({0})")]
-    BadGzip(String),
-    /// The disk refused.
-    #[error("cannot be read to its end ({0})")]
-    Unreadable(String),
-    /// A label that is no whole number from 0 to 255.
-    #[error("label {found} at voxel {index}: wanted whole numbers from 0 to 255")]
-    BadLabel {
-        /// The value.
+    /// The quaternion of the only orientation is no rotation.
+    #[error("the qform's quaternion has length² {found} before its last part: wanted at most 1")]
+    BadQuaternion {
+        /// Sum of the squares of b, c and d.
         found: f64,
-        /// Which voxel, counted in file order.
-        index: usize,
     },
+    /// The voxels cannot be read.
+    #[error(transparent)]
+    Voxels(#[from] VoxelError),
     /// The geometry is not usable.
     #[error(transparent)]
     Grid(#[from] haema_volume::GridError),

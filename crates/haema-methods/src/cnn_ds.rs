@@ -1,5 +1,7 @@
 //! CNN-DS: the 3D U-Net with deep supervision of Arab et al. 2020.
 
+#[cfg(test)]
+mod golden;
 mod model;
 mod network;
 

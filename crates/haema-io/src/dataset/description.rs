@@ -88,10 +88,6 @@ impl Description {
     ///
     /// [`DatasetError::File`].
     pub fn write(&self, folder: &Path) -> Result<(), DatasetError> {
-        let write = |file: &mut dyn std::io::Write| {
-            serde_json::to_writer_pretty(&mut *file, self)?;
-            file.write_all(b"\n")
-        };
-        Ok(fs::write_atomic_with(&folder.join(DESCRIPTION), write)?)
+        Ok(fs::write_json(&folder.join(DESCRIPTION), self)?)
     }
 }

@@ -3,91 +3,57 @@
 use haema_volume::{Affine, Vec3, scale};
 
 use super::NiftiError;
+use crate::voxels::{Layout, NumberType, checked_size};
 
 pub(super) const HEADER_1_BYTES: usize = 348;
 
-/// The most voxels taken: 1024 slices of 512 × 512. As `f32` that is 1 GiB.
-pub(super) const MOST_VOXELS: u64 = 1 << 28;
-
-/// How one voxel is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[doc(hidden)]
-pub enum DataType {
-    U8,
-    I8,
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    F32,
-    F64,
-}
-
-/// Every type that is read, with its code in the header and its size in bits.
-const DATA_TYPES: [(DataType, i16, i16); 10] = [
-    (DataType::U8, 2, 8),
-    (DataType::I16, 4, 16),
-    (DataType::I32, 8, 32),
-    (DataType::F32, 16, 32),
-    (DataType::F64, 64, 64),
-    (DataType::I8, 256, 8),
-    (DataType::U16, 512, 16),
-    (DataType::U32, 768, 32),
-    (DataType::I64, 1024, 64),
-    (DataType::U64, 1280, 64),
+/// Every number type that is read, and its code.
+const NUMBER_TYPES: [(NumberType, i16); 10] = [
+    (NumberType::U8, 2),
+    (NumberType::I16, 4),
+    (NumberType::I32, 8),
+    (NumberType::F32, 16),
+    (NumberType::F64, 64),
+    (NumberType::I8, 256),
+    (NumberType::U16, 512),
+    (NumberType::U32, 768),
+    (NumberType::I64, 1024),
+    (NumberType::U64, 1280),
 ];
 
-impl DataType {
-    fn from_code(code: i16) -> Result<Self, NiftiError> {
-        let known = DATA_TYPES.iter().find(|(_, known, _)| *known == code);
-        known.map(|(data_type, ..)| *data_type).ok_or_else(|| NiftiError::UnsupportedType {
-            found: match code {
-                1 => "single bits".to_owned(),
-                32 | 1792 | 2048 => "complex numbers".to_owned(),
-                128 => "RGB colours".to_owned(),
-                2304 => "RGBA colours".to_owned(),
-                1536 => "128-bit floats".to_owned(),
-                _ => format!("of unknown type {code}"),
-            },
-        })
-    }
+/// The code of a number type.
+pub(super) fn code_of(number_type: NumberType) -> i16 {
+    let row = NUMBER_TYPES.into_iter().find(|row| row.0 == number_type);
+    row.expect("every type has its row").1
+}
 
-    fn row(self) -> (Self, i16, i16) {
-        DATA_TYPES.into_iter().find(|row| row.0 == self).expect("every type has its row")
-    }
-
-    pub(super) fn code(self) -> i16 {
-        self.row().1
-    }
-
-    pub(super) fn bits(self) -> i16 {
-        self.row().2
-    }
-
-    pub(super) fn bytes(self) -> usize {
-        self.bits() as usize / 8
-    }
+fn number_type_of(code: i16) -> Result<NumberType, NiftiError> {
+    let known = NUMBER_TYPES.into_iter().find(|row| row.1 == code);
+    known.map(|row| row.0).ok_or_else(|| NiftiError::UnsupportedType {
+        found: match code {
+            1 => "single bits".to_owned(),
+            32 | 1792 | 2048 => "complex numbers".to_owned(),
+            128 => "RGB colours".to_owned(),
+            2304 => "RGBA colours".to_owned(),
+            1536 => "128-bit floating-point numbers".to_owned(),
+            _ => format!("of an unknown kind (datatype {code})"),
+        },
+    })
 }
 
 /// What the reader needs of a header.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Header {
-    pub(super) is_big_endian: bool,
-    /// `[z, y, x]`.
-    pub(super) size: [usize; 3],
-    pub(super) data_type: DataType,
+    pub(super) version: &'static str,
+    pub(super) layout: Layout,
     /// Where the voxels begin.
     pub(super) voxel_offset: u64,
-    /// Slope and intercept, where the file asks for them.
-    pub(super) rescale: Option<(f64, f64)>,
     pub(super) ras_from_index: Affine,
     /// What is doubtful about the geometry, in plain words.
     pub(super) warnings: Vec<String>,
 }
 
-/// Bytes of the header that begins with these four.
+/// Length of the header that begins with these four bytes.
 pub(super) fn header_bytes(first: [u8; 4]) -> Result<usize, NiftiError> {
     let found = i32::from_le_bytes(first);
     match found {
@@ -108,24 +74,22 @@ impl Header {
         }
         let is_big_endian = i32::from_le_bytes(first) as usize != wanted;
         let fields = Fields { bytes, is_big_endian };
-        let raw = if wanted == HEADER_1_BYTES { fields.raw_1() } else { fields.raw_2() };
+        let is_1 = wanted == HEADER_1_BYTES;
+        let raw = if is_1 { fields.raw_1() } else { fields.raw_2() };
         check_magic(raw.magic)?;
-        let data_type = DataType::from_code(raw.data_type)?;
-        let (ras_from_index, warnings) = raw.ras_from_index();
+        let mut warnings = Vec::new();
         Ok(Self {
-            is_big_endian,
-            size: size_of(raw.dim)?,
-            data_type,
+            version: if is_1 { "NIfTI-1" } else { "NIfTI-2" },
+            layout: Layout {
+                number_type: number_type_of(raw.number_type)?,
+                size: size_of(raw.dim)?,
+                is_big_endian,
+                rescale: raw.rescale()?,
+            },
             voxel_offset: raw.voxel_offset(wanted as u64)?,
-            rescale: raw.rescale(),
-            ras_from_index,
+            ras_from_index: raw.ras_from_index(&mut warnings)?,
             warnings,
         })
-    }
-
-    /// Number of voxels.
-    pub(super) fn voxel_count(&self) -> usize {
-        self.size.iter().product()
     }
 }
 
@@ -141,32 +105,26 @@ fn check_magic(magic: [u8; 4]) -> Result<(), NiftiError> {
 /// `[z, y, x]` of one volume; axes beyond the third may be there with one element each.
 fn size_of(dim: [i64; 8]) -> Result<[usize; 3], NiftiError> {
     let found: Vec<i64> = dim[1..].iter().copied().take(dim[0].clamp(0, 7) as usize).collect();
-    let bad_shape = || NiftiError::BadShape { found: found.clone() };
-    let [x, y, z, more @ ..] = found.as_slice() else { return Err(bad_shape()) };
-    if !(3..=7).contains(&dim[0]) || more.iter().any(|&axis| axis != 1) {
-        return Err(bad_shape());
+    let sizes = match found.as_slice() {
+        [x, y, z, more @ ..] if dim[0] <= 7 && more.iter().all(|&axis| axis == 1) => [*x, *y, *z],
+        _ => return Err(NiftiError::BadShape { found }),
+    };
+    if sizes.iter().any(|&axis| axis < 1) {
+        return Err(NiftiError::BadShape { found });
     }
-    let sizes = [*x, *y, *z].map(|axis| u64::try_from(axis).unwrap_or(0));
-    if sizes.contains(&0) {
-        return Err(bad_shape());
-    }
-    let count = sizes.iter().try_fold(1_u64, |n, &axis| n.checked_mul(axis));
-    if count.is_none_or(|count| count > MOST_VOXELS) {
-        return Err(NiftiError::TooLarge { found: sizes, limit: MOST_VOXELS });
-    }
-    let [x, y, z] = sizes.map(|axis| axis as usize); // at most MOST_VOXELS
-    Ok([z, y, x])
+    Ok(checked_size(sizes.map(i64::unsigned_abs))?)
 }
 
 /// The fields as they stand, both versions alike.
 struct Raw {
     magic: [u8; 4],
     dim: [i64; 8],
-    data_type: i16,
+    number_type: i16,
     pixdim: [f64; 8],
     voxel_offset: f64,
     slope: f64,
     intercept: f64,
+    units: i32,
     qform_code: i32,
     sform_code: i32,
     quaternion_bcd: [f64; 3],
@@ -174,57 +132,101 @@ struct Raw {
     sform: [[f64; 4]; 3],
 }
 
+/// The most that may lie between header and voxels. Extensions hold whole DICOM headers at times.
+const MOST_EXTENSION_BYTES: u64 = 64 << 20;
+
+/// How far the quaternion may be over length 1: rounding of three `f32`.
+const MOST_OVER_ONE: f64 = 1e-6;
+
 impl Raw {
     fn voxel_offset(&self, header_bytes: u64) -> Result<u64, NiftiError> {
-        // Some writers leave the offset 0 and mean "right after header and extension flag".
         let wanted = header_bytes + 4;
+        let limit = header_bytes + MOST_EXTENSION_BYTES;
         let found = self.voxel_offset;
         if found == 0.0 {
+            // Some writers leave it 0 and mean: right after the header and its extension flag.
             return Ok(wanted);
         }
-        if !(found >= wanted as f64 && found < 1e15) {
-            return Err(NiftiError::BadOffset { found: found.to_string(), wanted });
+        if !(found >= wanted as f64 && found <= limit as f64) {
+            return Err(NiftiError::BadOffset { found, wanted, limit });
         }
         Ok(found as u64)
     }
 
-    fn rescale(&self) -> Option<(f64, f64)> {
-        if self.slope == 0.0 || !self.slope.is_finite() || !self.intercept.is_finite() {
-            return None;
+    /// A slope of 0, or one that is no number, asks for no scaling, as in nibabel.
+    fn rescale(&self) -> Result<Option<(f64, f64)>, NiftiError> {
+        let (slope, intercept) = (self.slope, self.intercept);
+        if slope == 0.0 || !slope.is_finite() {
+            return Ok(None);
         }
-        let rescale = (self.slope, self.intercept);
-        (rescale != (1.0, 0.0)).then_some(rescale)
+        if !intercept.is_finite() {
+            return Err(NiftiError::BadRescale { slope, intercept });
+        }
+        Ok(((slope, intercept) != (1.0, 0.0)).then_some((slope, intercept)))
     }
 
-    fn ras_from_index(&self) -> (Affine, Vec<String>) {
+    fn ras_from_index(&self, warnings: &mut Vec<String>) -> Result<Affine, NiftiError> {
+        if let Some(unit) = self.odd_unit() {
+            warnings.push(format!("the header says lengths are in {unit}: taken as mm"));
+        }
         if self.sform_code > 0 {
-            return (Affine { rows: self.sform }, vec![]);
+            return Ok(Affine { rows: self.sform });
         }
         if self.qform_code > 0 {
-            return (self.affine_from_qform(), vec![]);
+            return self.affine_from_qform();
         }
-        let [_, x, y, z, ..] = self.pixdim.map(f64::abs);
-        let affine = Affine::from_steps([-x, 0.0, 0.0], [0.0, y, 0.0], [0.0, 0.0, z], [0.0; 3]);
-        let warning = "the NIfTI header gives no orientation (sform and qform codes are 0): \
-                       left and right are assumed and the position in the scanner is unknown";
-        (affine, vec![warning.to_owned()])
+        warnings.push(
+            "the header gives no orientation (sform and qform codes are 0): axes are taken as \
+             right to left, back to front, bottom to top, and left may be right"
+                .to_owned(),
+        );
+        Ok(self.affine_from_voxel_size())
+    }
+
+    fn odd_unit(&self) -> Option<&'static str> {
+        match self.units & 7 {
+            1 => Some("metres"),
+            3 => Some("micrometres"),
+            _ => None,
+        }
+    }
+
+    fn voxel_size_mm(&self) -> [f64; 3] {
+        [1, 2, 3].map(|axis| self.pixdim[axis].abs())
+    }
+
+    /// The middle voxel at the origin, and the first axis running to the left, as in nibabel.
+    fn affine_from_voxel_size(&self) -> Affine {
+        let [x_mm, y_mm, z_mm] = self.voxel_size_mm();
+        let steps = [[-x_mm, 0.0, 0.0], [0.0, y_mm, 0.0], [0.0, 0.0, z_mm]];
+        let origin = std::array::from_fn(|i| -0.5 * (self.dim[i + 1] - 1) as f64 * steps[i][i]);
+        Affine::from_steps(steps[0], steps[1], steps[2], origin)
     }
 
     /// # Source
     ///
     /// Method 2 in `nifti1.h`.
-    fn affine_from_qform(&self) -> Affine {
+    fn affine_from_qform(&self) -> Result<Affine, NiftiError> {
         let [b, c, d] = self.quaternion_bcd;
-        let a = (1.0 - (b * b + c * c + d * d)).max(0.0).sqrt();
+        let found = b * b + c * c + d * d;
+        if found > 1.0 + MOST_OVER_ONE || !found.is_finite() {
+            return Err(NiftiError::BadQuaternion { found });
+        }
+        let a = (1.0 - found).max(0.0).sqrt();
         let rotation_columns = [
             [a * a + b * b - c * c - d * d, 2.0 * (b * c + a * d), 2.0 * (b * d - a * c)],
             [2.0 * (b * c - a * d), a * a + c * c - b * b - d * d, 2.0 * (c * d + a * b)],
             [2.0 * (b * d + a * c), 2.0 * (c * d - a * b), a * a + d * d - c * c - b * b],
         ];
+        let [x_mm, y_mm, z_mm] = self.voxel_size_mm();
         let handedness = if self.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
-        let steps_mm = [self.pixdim[1], self.pixdim[2], self.pixdim[3] * handedness];
-        let [x, y, z] = [0, 1, 2].map(|i| scale(rotation_columns[i], steps_mm[i]));
-        Affine::from_steps(x, y, z, self.qoffset)
+        let [x, y, z] = rotation_columns;
+        Ok(Affine::from_steps(
+            scale(x, x_mm),
+            scale(y, y_mm),
+            scale(z, z_mm * handedness),
+            self.qoffset,
+        ))
     }
 }
 
@@ -240,11 +242,12 @@ impl Fields<'_> {
         Raw {
             magic: self.bytes_at(344),
             dim: std::array::from_fn(|i| i64::from(self.i16_at(40 + 2 * i))),
-            data_type: self.i16_at(70),
+            number_type: self.i16_at(70),
             pixdim: self.f32s_at(76),
             voxel_offset: self.f32s_at::<1>(108)[0],
             slope: self.f32s_at::<1>(112)[0],
             intercept: self.f32s_at::<1>(116)[0],
+            units: i32::from(self.bytes[123]),
             qform_code: i32::from(self.i16_at(252)),
             sform_code: i32::from(self.i16_at(254)),
             quaternion_bcd: self.f32s_at(256),
@@ -256,12 +259,13 @@ impl Fields<'_> {
     fn raw_2(&self) -> Raw {
         Raw {
             magic: self.bytes_at(4),
-            data_type: self.i16_at(12),
+            number_type: self.i16_at(12),
             dim: std::array::from_fn(|i| self.i64_at(16 + 8 * i)),
             pixdim: self.f64s_at(104),
             voxel_offset: self.i64_at(168) as f64,
             slope: self.f64s_at::<1>(176)[0],
             intercept: self.f64s_at::<1>(184)[0],
+            units: self.i32_at(500),
             qform_code: self.i32_at(344),
             sform_code: self.i32_at(348),
             quaternion_bcd: self.f64s_at(352),
