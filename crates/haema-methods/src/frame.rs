@@ -180,7 +180,9 @@ impl Frame {
                 normalise(plane);
             } else {
                 // NaN would spread to every voxel that it is mixed into.
-                plane.iter_mut().for_each(|voxel| *voxel = limited(*voxel, SCANNER_HU));
+                for voxel in plane.iter_mut() {
+                    *voxel = limited(*voxel, SCANNER_HU);
+                }
             }
         };
         let mut image =
