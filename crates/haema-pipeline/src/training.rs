@@ -23,5 +23,5 @@ mod tests;
 
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
-pub use run::{Epoch, Progress, TrainError, TrainSummary, train};
+pub use run::{Epoch, Job, Progress, TrainError, TrainSummary, train};
 pub use split::{CaseSize, Split, SplitError};

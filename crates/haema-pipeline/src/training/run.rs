@@ -8,8 +8,8 @@ use haema_io::dataset::Dataset;
 use haema_io::{ImageFileError, fs};
 use haema_methods::frame::PreprocessError;
 use haema_nn::{
-    Adam, Checkpoint, CheckpointError, DropoutSeed, EarlyStop, Parameters, Plateau, Precision,
-    SpecError, Trainer, WeightsError,
+    Adam, Checkpoint, CheckpointError, DropoutSeed, EarlyStop, NetSpec, Parameters, Plateau,
+    Precision, SpecError, Trainer, WeightsError,
 };
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -65,6 +65,14 @@ pub enum TrainError {
          settings of its config.toml and split.json"
     )]
     OtherRun,
+    /// The model to start from is not the one that the configuration names, or none was given.
+    #[error("the run starts from a model with parameters {wanted}, and {found} was given")]
+    OtherStart {
+        /// What was given.
+        found: String,
+        /// SHA-256 that the configuration names.
+        wanted: String,
+    },
     /// A checkpoint is damaged.
     #[error("the run's checkpoint cannot be used: remove it to begin again")]
     Checkpoint(#[from] CheckpointError),
@@ -173,9 +181,20 @@ struct State {
 /// Epochs at the all-background optimum after which a run is given up. Source: methods.md A.5.
 const COLLAPSE_EPOCHS: u32 = 5;
 
+/// What a run is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// How.
+    pub config: &'a TrainConfig,
+    /// Who learns, who steers and who is left out.
+    pub split: &'a Split,
+    /// The parameters to start from, where the configuration names some.
+    pub start: Option<&'a Parameters>,
+}
+
 /// Trains, or goes on training, in the folder `run`.
 ///
-/// `split` names who learns, who steers and who is left out; the model, its log and its checkpoint
+/// The model, its log and its checkpoint
 /// are written after every epoch. `progress` hears of every step.
 ///
 /// # Errors
@@ -183,15 +202,17 @@ const COLLAPSE_EPOCHS: u32 = 5;
 /// [`TrainError`], which names the case or file.
 pub fn train(
     dataset: &Dataset,
-    (config, split): (&TrainConfig, &Split),
+    job: Job<'_>,
     run: &Path,
     threads: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<TrainSummary, TrainError> {
     let started = Instant::now();
+    let Job { config, split, .. } = job;
     if config.schema != SCHEMA {
         return Err(TrainError::Schema { found: config.schema });
     }
+    fs::create_folder(run)?;
     claim_folder(run, config, split)?;
     let named = |ids: &[String]| -> Vec<_> {
         dataset
@@ -211,7 +232,7 @@ pub fn train(
         return Err(SplitError::NoTraining { left: 0 }.into());
     }
     let validation = samples::load(&named(&split.validation), preprocessing, threads)?;
-    let mut session = Session::start(config, run, training, validation, threads)?;
+    let mut session = Session::start(job, run, (training, validation), threads)?;
     while !session.is_over() {
         session.epoch(progress)?;
         session.save()?;
@@ -255,15 +276,14 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn start(
-        config: &'a TrainConfig,
+        job: Job<'a>,
         run: &'a Path,
-        training: Vec<Sample>,
-        validation: Vec<Sample>,
+        (training, validation): (Vec<Sample>, Vec<Sample>),
         threads: usize,
     ) -> Result<Self, TrainError> {
+        let config = job.config;
         let spec = config.network.spec();
-        let bias = if config.prior_bias { prior_bias(&training) } else { 0.0 };
-        let params = Parameters::init(&spec, config.init, bias, config.seed);
+        let params = start_values(job, &spec, &training)?;
         // The deepest case first, so that buffers are made once.
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
         let size = largest.expect("there is a training case");
@@ -498,6 +518,24 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 const BEST: &str = "best.safetensors";
 const MODEL: &str = "model.safetensors";
 const LOG: &str = "log.csv";
+
+/// The parameters that a run begins with.
+fn start_values(
+    job: Job<'_>,
+    spec: &NetSpec,
+    training: &[Sample],
+) -> Result<Parameters, TrainError> {
+    let config = job.config;
+    let Some(wanted) = &config.start_sha256 else {
+        let bias = if config.prior_bias { prior_bias(training) } else { 0.0 };
+        return Ok(Parameters::init(spec, config.init, bias, config.seed));
+    };
+    let found = job.start.map_or_else(|| "none".to_owned(), Parameters::sha256);
+    match job.start {
+        Some(start) if found == *wanted && start.infos() == spec.parameters() => Ok(start.clone()),
+        _ => Err(TrainError::OtherStart { found, wanted: wanted.clone() }),
+    }
+}
 
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)

@@ -8,7 +8,7 @@ use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_methods::frame::{Planes, Preprocessing};
 use haema_volume::{Affine, Grid, Volume};
 
-use super::{Progress, Schedule, Split, TrainConfig, TrainError, train};
+use super::{Job, Progress, Schedule, Split, TrainConfig, TrainError, train};
 
 /// Four heads of 8 × 32 × 32 voxels, two of them with a bright block.
 fn dataset(folder: &Path) -> Dataset {
@@ -59,9 +59,13 @@ fn split(dataset: &Dataset) -> Split {
     Split::named(&ids, &["case3".into()], &[]).unwrap()
 }
 
+fn job<'a>(config: &'a TrainConfig, split: &'a Split) -> Job<'a> {
+    Job { config, split, start: None }
+}
+
 fn run(dataset: &Dataset, config: &TrainConfig, folder: &Path, threads: usize) -> Vec<u8> {
     std::fs::create_dir_all(folder).unwrap();
-    train(dataset, (config, &split(dataset)), folder, threads, &mut |_| ()).unwrap();
+    train(dataset, job(config, &split(dataset)), folder, threads, &mut |_| ()).unwrap();
     std::fs::read(folder.join("model.safetensors")).unwrap()
 }
 
@@ -69,7 +73,7 @@ fn run(dataset: &Dataset, config: &TrainConfig, folder: &Path, threads: usize) -
 fn run_and_stop(dataset: &Dataset, config: &TrainConfig, folder: &Path, at: (u32, usize)) {
     std::fs::create_dir_all(folder).unwrap();
     let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        train(dataset, (config, &split(dataset)), folder, 1, &mut |progress| {
+        train(dataset, job(config, &split(dataset)), folder, 1, &mut |progress| {
             if let Progress::Step { epoch, step, .. } = progress {
                 assert!((epoch, step) != at, "stopped on purpose");
             }
@@ -100,7 +104,7 @@ fn a_run_learns_two_blocks() {
     let run = folder.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
 
-    train(&dataset, (&config(12), &split(&dataset)), &run, 2, &mut |progress| {
+    train(&dataset, job(&config(12), &split(&dataset)), &run, 2, &mut |progress| {
         if let Progress::Epoch(epoch) = progress {
             losses.push(epoch.train_loss);
         }
@@ -108,6 +112,29 @@ fn a_run_learns_two_blocks() {
     .unwrap();
 
     assert!(losses[10] < 0.75 * losses[0], "{losses:?}");
+}
+
+#[test]
+fn a_run_starts_from_the_model_that_it_names_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let bytes = run(&dataset, &config(1), &folder.path().join("first"), 2);
+    let (_, start, _) = haema_nn::Parameters::from_bytes(&bytes).unwrap();
+    let split = split(&dataset);
+    let path = folder.path().join("second");
+    let named =
+        TrainConfig { start_sha256: Some(start.sha256()), learning_rate: 1e-12, ..config(1) };
+
+    let error = train(&dataset, job(&named, &split), &path, 1, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().ends_with("and none was given"), "{error}");
+
+    let job = Job { config: &named, split: &split, start: Some(&start) };
+    train(&dataset, job, &path, 2, &mut |_| ()).unwrap();
+    let bytes = std::fs::read(path.join("model.safetensors")).unwrap();
+    let (_, end, _) = haema_nn::Parameters::from_bytes(&bytes).unwrap();
+    for (a, b) in start.values().iter().zip(end.values()) {
+        assert!((a - b).abs() < 1e-3 * a.abs().max(1e-3), "{a} {b}");
+    }
 }
 
 #[test]
@@ -119,7 +146,7 @@ fn the_plateau_rule_stops_early() {
     let run = folder.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
 
-    let summary = train(&dataset, (&config, &split(&dataset)), &run, 2, &mut |_| ()).unwrap();
+    let summary = train(&dataset, job(&config, &split(&dataset)), &run, 2, &mut |_| ()).unwrap();
 
     assert!(summary.epochs < 20, "{summary:?}");
     assert!(summary.last.unwrap().learning_rate < 1e-9);
@@ -133,7 +160,7 @@ fn a_folder_with_another_run_is_refused() {
     run(&dataset, &config(1), &path, 1);
 
     let other = TrainConfig { seed: 2, ..config(1) };
-    let error = train(&dataset, (&other, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
+    let error = train(&dataset, job(&other, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
 
     assert!(matches!(error, TrainError::OtherRun), "{error}");
 }
@@ -146,7 +173,7 @@ fn a_diverging_run_names_the_case_and_says_what_to_do() {
     std::fs::create_dir_all(&path).unwrap();
 
     let wild = TrainConfig { learning_rate: 1e30, ..config(9) };
-    let error = train(&dataset, (&wild, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
+    let error = train(&dataset, job(&wild, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
 
     assert!(error.to_string().contains("try a lower learning rate"), "{error}");
 }
