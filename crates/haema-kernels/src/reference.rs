@@ -68,6 +68,10 @@ fn read(shape: Shape, data: &[ChannelBlock], [c, z, y, x]: [usize; 4]) -> f64 {
 
 /// Input voxel that kernel tap `k` of output voxel `o` meets, in the plainest words.
 fn met(kind: ConvKind, o: [usize; 3], k: usize, in_size: [usize; 3]) -> Option<[isize; 3]> {
+    if kind == ConvKind::Transposed2 {
+        let own = [k / 4, k / 2 % 2, k % 2];
+        return (o.map(|o| o % 2) == own).then(|| o.map(|o| (o / 2) as isize));
+    }
     let tap = [k / 9, k / 3 % 3, k % 3];
     let mut at = [0; 3];
     for axis in 0..3 {
@@ -85,6 +89,7 @@ fn met(kind: ConvKind, o: [usize; 3], k: usize, in_size: [usize; 3]) -> Option<[
                 }
                 fine / 2
             }
+            ConvKind::Transposed2 => unreachable!("answered above"),
         };
     }
     Some(at)
@@ -223,6 +228,7 @@ fn kinds() -> impl Strategy<Value = ConvKind> {
         Just(ConvKind::Down3),
         Just(ConvKind::Down3TfSame),
         Just(ConvKind::Up3),
+        Just(ConvKind::Transposed2),
     ]
 }
 

@@ -10,7 +10,7 @@ mod volume;
 use haema_volume::Grid;
 use thiserror::Error;
 
-pub use gaps::{missing_slices, share_beside};
+pub use gaps::share_beside;
 pub use lesions::{Lesion, SliceRange, lesions};
 pub use volume::{format_ml, volume_ml, volume_soft_ml};
 

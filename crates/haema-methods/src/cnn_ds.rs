@@ -1,7 +1,9 @@
 //! CNN-DS: the 3D U-Net with deep supervision of Arab et al. 2020.
 
+#[cfg(test)]
+mod golden;
 mod model;
 mod network;
 
 pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
-pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile};
+pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile, ResidualOrder, UpMode};

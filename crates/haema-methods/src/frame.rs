@@ -85,6 +85,10 @@ pub struct Undo {
     slice_from_planes: AxisWeights,
 }
 
+/// What a 12-bit scanner can state. Padding below and metal above would otherwise weigh on the voxels
+/// that they are mixed into, where HU are clamped last.
+const SCANNER_HU: [f32; 2] = [-1024.0, 3071.0];
+
 /// What both ways share.
 #[derive(Debug, Clone)]
 struct Mapping {
@@ -159,8 +163,7 @@ impl Frame {
         let [low, high] = self.settings.window_hu;
         let normalise = |voxels: &mut [f32]| {
             for voxel in voxels {
-                // In this order NaN becomes the low end.
-                *voxel = (voxel.max(low).min(high) - low) / (high - low);
+                *voxel = (limited(*voxel, [low, high]) - low) / (high - low);
             }
         };
         let clamps_first = self.settings.order == ClampOrder::ClampThenResize;
@@ -175,6 +178,11 @@ impl Frame {
             plane.extend_from_slice(hu);
             if clamps_first {
                 normalise(plane);
+            } else {
+                // NaN would spread to every voxel that it is mixed into.
+                for voxel in plane.iter_mut() {
+                    *voxel = limited(*voxel, SCANNER_HU);
+                }
             }
         };
         let mut image =
@@ -309,6 +317,11 @@ impl Mapping {
         );
         Ok(Grid::from_affine(self.network_size, &affine)?)
     }
+}
+
+/// Within the limits; NaN becomes the lower one, where `f32::clamp` would keep it.
+fn limited(value: f32, [low, high]: [f32; 2]) -> f32 {
+    value.max(low).min(high)
 }
 
 fn way_back(stored_len: usize, window: Window, network_len: usize) -> AxisWeights {

@@ -11,6 +11,8 @@ use haema_kernels::winograd_grad;
 use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View};
 
 use crate::parallel;
+use crate::spec::{BlockSpec, INPUT, NetSpec, Op};
+use crate::tensor::InputTensor;
 
 /// Where and how much in parallel kernels run.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +51,23 @@ pub(crate) struct Conv {
     back_weights: Vec<Vec<ChannelBlock>>,
 }
 
+impl<'a> Inputs<'a> {
+    /// Earlier tensors; where there is none, the network's input.
+    pub(crate) fn of(views: &'a [View<'a>], input: &'a InputTensor) -> Self {
+        if views.is_empty() { Self::Scalar(input.view()) } else { Self::Blocked(views) }
+    }
+}
+
 impl Conv {
-    pub(crate) fn new(
+    /// The convolution of a block, where it is one.
+    pub(crate) fn of(spec: &NetSpec, block: &BlockSpec) -> Option<Self> {
+        let Op::Conv(conv) = &block.op else { return None };
+        let kind = conv.kind().expect("`shapes` refuses kernels that are not ours");
+        let is_stem = block.inputs[0] == INPUT;
+        Some(Self::new(kind, spec.inputs_of(block), conv.out_channels, is_stem))
+    }
+
+    fn new(
         kind: ConvKind,
         in_channels: Vec<usize>,
         out_channels: usize,

@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use haema_kernels::norm::{self as kernel, Activation};
-use haema_kernels::{ChannelStats, Door, Shape, View};
+use haema_kernels::{ChannelStats, Door, Shape, View, resize};
 
 use crate::conv::{Conv, Inputs, Machine};
 use crate::loss::sigmoid;
+use crate::node::{self, Finish};
 use crate::norm::{self, Moments};
 use crate::parallel;
 use crate::params::Parameters;
-use crate::spec::{ConvSpec, INPUT, NetSpec, Op, SpecError};
+use crate::spec::{INPUT, NetSpec, Op, SpecError};
 use crate::sum_up;
 use crate::tensor::{InputTensor, Tensor};
-use crate::trainer::norm_params;
 
 /// Runs a network on volumes of one size.
 #[derive(Debug)]
@@ -129,24 +129,34 @@ impl Executor {
         );
         let views: Vec<View<'_>> =
             step.inputs.iter().flatten().map(|&slot| self.slots[slot].view()).collect();
+        let (machine, shape) = (self.machine, out.shape);
+        let slab = shape.slab_len();
         match &block.op {
-            Op::Conv(spec) => {
-                let inputs = if views.is_empty() {
-                    Inputs::Scalar(self.input.view())
-                } else {
-                    Inputs::Blocked(&views)
-                };
+            Op::Conv(_) => {
+                let inputs = Inputs::of(&views, &self.input);
                 let conv = step.conv.as_ref().expect("a convolution block has a convolution");
-                let shape = out.shape;
-                conv.forward(self.machine, &inputs, shape, out.elements_mut(), &mut self.stats);
-                let residual = step.residual.map(|slot| &self.slots[slot]);
-                let params = norm_params(&self.params, &block.name, spec);
-                finish(self.machine, spec, params, &self.stats, (residual, &mut out));
+                conv.forward(machine, &inputs, shape, out.elements_mut(), &mut self.stats);
             }
-            Op::SumUp => {
-                let shape = out.shape;
-                sum_up::forward(self.machine, &views, shape, out.elements_mut());
+            Op::Norm(_) => {
+                out.elements_mut().copy_from_slice(views[0].data);
+                node::sums(machine, &out, &mut self.stats);
             }
+            Op::MaxPool2 => {
+                parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
+                    resize::max_pool_plane(views[0], shape, z, out);
+                })
+            }
+            Op::Trilinear2 => {
+                parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
+                    resize::trilinear_plane(views[0], shape, z, out);
+                });
+            }
+            Op::SumUp => sum_up::forward(machine, &views, shape, out.elements_mut()),
+        }
+        if let Some(end) = Finish::of(&block.op) {
+            let residual = step.residual.map(|slot| &self.slots[slot]);
+            let params = end.params(&self.params, block);
+            finish(machine, (end, params), &self.stats, (residual, &mut out));
         }
         self.slots[step.slot] = out;
     }
@@ -155,18 +165,17 @@ impl Executor {
 /// Normalisation, activation and residual sum, in place.
 fn finish(
     machine: Machine,
-    spec: &ConvSpec,
-    params: norm::NormParams<'_>,
+    (end, params): (Finish, norm::NormParams<'_>),
     stats: &[ChannelStats],
     (residual, out): (Option<&Tensor>, &mut Tensor),
 ) {
     let shape = out.shape;
-    let moments = spec.norm.map(|norm| {
+    let moments = end.norm.map(|norm| {
         let total = norm::reduce(stats, shape.blocks);
-        Moments::new(&total, spec.out_channels, shape.voxels(), norm)
+        Moments::new(&total, params.channels(), shape.voxels(), norm)
     });
     let maps = norm::maps(moments.as_ref(), params, |_| 1.0);
-    let activation = Activation { maps: &maps, slope: spec.slope };
+    let activation = Activation { maps: &maps, slope: end.slope };
     parallel::chunks(machine.threads, out.elements_mut(), shape.slab_len(), |z, out| {
         let residual = residual.map(|tensor| tensor.slab(z));
         kernel::forward_in_place(machine.door, shape, activation, residual, out);
@@ -183,7 +192,7 @@ fn plan(spec: &NetSpec, size: [usize; 3]) -> Result<(Vec<Step>, Vec<Shape>), Spe
         let block = &spec.blocks[block];
         let residual = match &block.op {
             Op::Conv(conv) => conv.residual.as_ref(),
-            Op::SumUp => None,
+            _ => None,
         };
         block.inputs.iter().chain(residual).filter_map(|name| index.get(name.as_str()).copied())
     };
@@ -208,14 +217,10 @@ fn plan(spec: &NetSpec, size: [usize; 3]) -> Result<(Vec<Step>, Vec<Shape>), Spe
         slot_of.push(slot);
         let place = |name: &String| (name != INPUT).then(|| slot_of[index[name.as_str()]]);
         let inputs: Vec<_> = block.inputs.iter().map(place).collect();
-        let (conv, residual) = match &block.op {
-            Op::Conv(conv) => {
-                let kind = conv.kind().expect("`shapes` refuses kernels that are not ours");
-                let is_stem = inputs[0].is_none();
-                let made = Conv::new(kind, spec.inputs_of(block), conv.out_channels, is_stem);
-                (Some(made), conv.residual.as_ref().and_then(place))
-            }
-            Op::SumUp => (None, None),
+        let conv = Conv::of(spec, block);
+        let residual = match &block.op {
+            Op::Conv(conv) => conv.residual.as_ref().and_then(place),
+            _ => None,
         };
         steps.push(Step { conv, inputs, residual, slot });
     }

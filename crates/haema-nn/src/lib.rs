@@ -12,6 +12,7 @@ mod checkpoint;
 mod conv;
 mod executor;
 mod loss;
+mod node;
 mod norm;
 mod parallel;
 mod params;
@@ -31,6 +32,7 @@ pub use loss::{Loss, LossValue};
 pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};
 pub use schedule::{EarlyStop, Plateau};
 pub use spec::{
-    BlockSpec, ConvSpec, Kernel, LayerRow, NetSpec, NormMode, NormSpec, Op, SpecError, Up,
+    BlockSpec, ConvSpec, DropoutKind, Kernel, LayerRow, NetSpec, NormActSpec, NormMode, NormSpec,
+    Op, SpecError, Up,
 };
 pub use trainer::{DropoutSeed, Trainer};

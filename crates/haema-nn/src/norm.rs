@@ -19,9 +19,17 @@ pub(crate) struct Moments {
 /// What a convolution's parameters are called here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NormParams<'a> {
-    pub(crate) bias: &'a [f32],
+    /// Of a convolution; without effect before a normalisation.
+    pub(crate) bias: Option<&'a [f32]>,
     /// γ and β, where there is a normalisation.
     pub(crate) affine: Option<(&'a [f32], &'a [f32])>,
+}
+
+impl NormParams<'_> {
+    /// Number of channels.
+    pub(crate) fn channels(&self) -> usize {
+        self.affine.map(|(gamma, _)| gamma).or(self.bias).map_or(0, <[f32]>::len)
+    }
 }
 
 /// Adds up the sums of planes, in their order.
@@ -76,7 +84,7 @@ pub(crate) fn maps(
     params: NormParams<'_>,
     keep: impl Fn(usize) -> f32,
 ) -> Vec<ChannelMap> {
-    let channels = params.bias.len();
+    let channels = params.channels();
     let mut maps = vec![ChannelMap::default(); channels.div_ceil(LANES)];
     for channel in 0..channels {
         let map = &mut maps[channel / LANES];
@@ -86,7 +94,7 @@ pub(crate) fn maps(
                 let scale = f64::from(gamma[channel]) / moments.divisor[channel];
                 (scale as f32, (f64::from(beta[channel]) - moments.mean[channel] * scale) as f32)
             }
-            _ => (1.0, params.bias[channel]),
+            _ => (1.0, params.bias.map_or(0.0, |bias| bias[channel])),
         };
         map.scale.0[lane] = scale;
         map.shift.0[lane] = shift;
@@ -102,7 +110,7 @@ pub(crate) fn grads(
     params: NormParams<'_>,
     total: &[ChannelStats],
 ) -> (Vec<ChannelGrad>, Vec<[f32; 2]>) {
-    let channels = params.bias.len();
+    let channels = params.channels();
     let mut grads = vec![ChannelGrad::default(); channels.div_ceil(LANES)];
     let mut of_params = Vec::with_capacity(channels);
     for channel in 0..channels {

@@ -46,6 +46,13 @@ pub struct BlockSpec {
 pub enum Op {
     /// Convolution, then normalisation, activation, channel dropout and residual sum, as far as set.
     Conv(ConvSpec),
+    /// Instance normalisation, then activation, of one tensor by itself: what comes before a
+    /// convolution in pre-activation order.
+    Norm(NormActSpec),
+    /// Maximum over 2³ voxels.
+    MaxPool2,
+    /// Trilinear upsampling by 2, half-pixel centres, edges repeated.
+    Trilinear2,
     /// Sum of several tensors, each half the size of the next: nearest upsample by 2, add, and so on
     /// to the finest.
     SumUp,
@@ -65,10 +72,41 @@ pub struct ConvSpec {
     pub norm: Option<NormSpec>,
     /// Slope of leaky ReLU for negative values: 0 is ReLU, 1 no activation.
     pub slope: f32,
-    /// Probability that training drops a whole channel.
+    /// Probability that training drops a channel, or a voxel of a channel.
     pub dropout: f32,
+    /// Which of the two it drops.
+    #[serde(default, skip_serializing_if = "DropoutKind::is_channel")]
+    pub dropout_kind: DropoutKind,
     /// An earlier block of the same shape, added at the end.
     pub residual: Option<String>,
+}
+
+/// Normalisation and activation without a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NormActSpec {
+    /// The normalisation.
+    pub norm: NormSpec,
+    /// Slope of leaky ReLU for negative values.
+    pub slope: f32,
+}
+
+/// What dropout drops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropoutKind {
+    /// Whole channels, as Keras' `SpatialDropout3D` does.
+    #[default]
+    Channel,
+    /// Each voxel of each channel by itself.
+    Element,
+}
+
+impl DropoutKind {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    fn is_channel(&self) -> bool {
+        *self == Self::Channel
+    }
 }
 
 /// Shape of a kernel and its stride.
@@ -83,6 +121,8 @@ pub enum Kernel {
     ThreeDown,
     /// 3³ with stride 2, output voxel `o` centred on input voxel `2 o + 1`, as TensorFlow pads.
     ThreeDownTfSame,
+    /// 2³ transposed with stride 2: each voxel becomes eight.
+    TwoTransposed,
 }
 
 /// What is done to the grid before a convolution.
@@ -198,12 +238,23 @@ impl ConvSpec {
             (Kernel::ThreeDown, Up::None) => Some(ConvKind::Down3),
             (Kernel::ThreeDownTfSame, Up::None) => Some(ConvKind::Down3TfSame),
             (Kernel::Three, Up::Nearest2) => Some(ConvKind::Up3),
+            (Kernel::TwoTransposed, Up::None) => Some(ConvKind::Transposed2),
             _ => None,
         }
     }
 
-    fn kernel_len(&self) -> usize {
-        if self.kernel == Kernel::One { 1 } else { 27 }
+    /// Length of a side of the kernel.
+    fn kernel_side(&self) -> usize {
+        match self.kernel {
+            Kernel::One => 1,
+            Kernel::TwoTransposed => 2,
+            Kernel::Three | Kernel::ThreeDown | Kernel::ThreeDownTfSame => 3,
+        }
+    }
+
+    /// Products of one input channel for one output voxel.
+    fn products(&self) -> usize {
+        if self.kernel == Kernel::TwoTransposed { 1 } else { self.kernel_side().pow(3) }
     }
 }
 
@@ -219,7 +270,7 @@ impl NetSpec {
         for block in &self.blocks {
             let out = match &block.op {
                 Op::Conv(conv) => conv.out_channels,
-                Op::SumUp => channels.get(block.inputs[0].as_str()).copied().unwrap_or(0),
+                _ => channels.get(block.inputs[0].as_str()).copied().unwrap_or(0),
             };
             channels.insert(&block.name, out);
         }
@@ -242,17 +293,23 @@ impl NetSpec {
     pub fn parameters(&self) -> Vec<ParamInfo> {
         let mut infos = Vec::new();
         for block in &self.blocks {
-            let Op::Conv(conv) = &block.op else { continue };
             let inputs = self.inputs_of(block).iter().sum();
-            let side = if conv.kernel == Kernel::One { 1 } else { 3 };
             let mut push = |part: &str, shape: Vec<usize>| {
                 infos.push(ParamInfo { name: format!("{}.{part}", block.name), shape });
             };
-            push("conv.weight", vec![conv.out_channels, inputs, side, side, side]);
-            push("conv.bias", vec![conv.out_channels]);
-            if conv.norm.is_some() {
-                push("norm.gamma", vec![conv.out_channels]);
-                push("norm.beta", vec![conv.out_channels]);
+            let normed = match &block.op {
+                Op::Conv(conv) => {
+                    let side = conv.kernel_side();
+                    push("conv.weight", vec![conv.out_channels, inputs, side, side, side]);
+                    push("conv.bias", vec![conv.out_channels]);
+                    conv.norm.map(|_| conv.out_channels)
+                }
+                Op::Norm(_) => Some(inputs),
+                Op::MaxPool2 | Op::Trilinear2 | Op::SumUp => None,
+            };
+            if let Some(channels) = normed {
+                push("norm.gamma", vec![channels]);
+                push("norm.beta", vec![channels]);
             }
         }
         infos
@@ -303,9 +360,9 @@ impl NetSpec {
             let own = infos.iter().filter(|info| info.name.starts_with(&prefix));
             let flop = match &block.op {
                 Op::Conv(conv) => {
-                    2.0 * (z * y * x) as f64 * (inputs * channels * conv.kernel_len()) as f64
+                    2.0 * (z * y * x) as f64 * (inputs * channels * conv.products()) as f64
                 }
-                Op::SumUp => 0.0,
+                _ => 0.0,
             };
             LayerRow {
                 name: block.name.clone(),
@@ -334,6 +391,16 @@ impl BlockSpec {
         let mut shape = self.find(known, first)?;
         match &self.op {
             Op::Conv(conv) => self.conv_shape(known, conv, shape),
+            _ if first == INPUT => Err(self.range("only a convolution reads the network's input")),
+            Op::Norm(spec) if !(0.0..=1.0).contains(&spec.slope) => {
+                Err(self.range("slope must be in 0..=1"))
+            }
+            Op::Norm(_) => Ok(shape),
+            Op::MaxPool2 => {
+                let [z, y, x] = [1, 2, 3].map(|axis| shape[axis].div_ceil(2));
+                Ok([shape[0], z, y, x])
+            }
+            Op::Trilinear2 => Ok([shape[0], 2 * shape[1], 2 * shape[2], 2 * shape[3]]),
             Op::SumUp => {
                 for name in &self.inputs[1..] {
                     let wanted = [shape[0], 2 * shape[1], 2 * shape[2], 2 * shape[3]];

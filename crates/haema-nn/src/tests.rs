@@ -3,8 +3,8 @@
 use haema_kernels::Door;
 
 use crate::{
-    BlockSpec, ConvSpec, DropoutSeed, Executor, Init, Kernel, Loss, NetSpec, NormMode, NormSpec,
-    Op, Parameters, Precision, Trainer, Up,
+    BlockSpec, ConvSpec, DropoutKind, DropoutSeed, Executor, Init, Kernel, Loss, NetSpec, NormMode,
+    NormSpec, Op, Parameters, Precision, Trainer, Up,
 };
 
 /// A small network with every kind of block: strides, upsampling, concatenation, residual, sum.
@@ -16,6 +16,7 @@ fn small(mode: NormMode, down: Kernel) -> NetSpec {
         norm: Some(NormSpec { mode, eps: 1e-3 }),
         slope: 0.1,
         dropout: 0.0,
+        dropout_kind: DropoutKind::Channel,
         residual: None,
     };
     let bare = || ConvSpec { norm: None, slope: 1.0, ..conv(1, Kernel::One) };
@@ -47,6 +48,41 @@ fn small(mode: NormMode, down: Kernel) -> NetSpec {
     NetSpec::new("small", 1, blocks)
 }
 
+/// A small network with the other kinds: pool, trilinear, transposed, pre-activation, dropout of
+/// single voxels.
+fn small_variants() -> NetSpec {
+    let norm = NormSpec { mode: NormMode::Variance, eps: 1e-3 };
+    let conv = |out_channels, kernel| ConvSpec {
+        out_channels,
+        kernel,
+        up: Up::None,
+        norm: Some(norm),
+        slope: 0.2,
+        dropout: 0.0,
+        dropout_kind: DropoutKind::Element,
+        residual: None,
+    };
+    let bare =
+        |out_channels, kernel| ConvSpec { norm: None, slope: 1.0, ..conv(out_channels, kernel) };
+    let block = |name: &str, inputs: &[&str], op: Op| BlockSpec {
+        name: name.into(),
+        inputs: inputs.iter().map(|&name| name.into()).collect(),
+        op,
+    };
+    let blocks = vec![
+        block("a", &["input"], Op::Conv(conv(6, Kernel::Three))),
+        block("b", &["a"], Op::Conv(ConvSpec { dropout: 0.3, ..conv(5, Kernel::Three) })),
+        block("pool", &["b"], Op::MaxPool2),
+        block("pre", &["pool"], Op::Norm(crate::NormActSpec { norm, slope: 0.2 })),
+        block("c", &["pre"], Op::Conv(bare(18, Kernel::Three))),
+        block("smooth", &["c"], Op::Trilinear2),
+        block("sharp", &["c"], Op::Conv(bare(4, Kernel::TwoTransposed))),
+        block("d", &["smooth", "sharp", "b"], Op::Conv(conv(6, Kernel::Three))),
+        block("out", &["d"], Op::Conv(bare(2, Kernel::One))),
+    ];
+    NetSpec::new("variants", 1, blocks)
+}
+
 const SIZE: [usize; 3] = [6, 10, 12];
 
 fn input() -> Vec<f32> {
@@ -58,7 +94,10 @@ fn target() -> Vec<f32> {
 }
 
 fn trainer(mode: NormMode, down: Kernel, threads: usize) -> Trainer {
-    let spec = small(mode, down);
+    trainer_of(small(mode, down), threads)
+}
+
+fn trainer_of(spec: NetSpec, threads: usize) -> Trainer {
     let params = Parameters::init(&spec, Init::HeNormal, -0.5, 3);
     Trainer::new(spec, params, SIZE, threads).unwrap()
 }
@@ -66,11 +105,13 @@ fn trainer(mode: NormMode, down: Kernel, threads: usize) -> Trainer {
 /// Along the gradient of each parameter tensor, the loss must rise as the gradient says.
 #[test]
 fn the_gradient_is_the_slope_of_the_loss_along_every_tensor() {
-    for (mode, down) in [
-        (NormMode::Variance, Kernel::ThreeDown),
-        (NormMode::StandardDeviation, Kernel::ThreeDownTfSame),
+    for spec in [
+        small(NormMode::Variance, Kernel::ThreeDown),
+        small(NormMode::StandardDeviation, Kernel::ThreeDownTfSame),
+        small_variants(),
     ] {
-        let mut trainer = trainer(mode, down, 2);
+        let name = spec.name.clone();
+        let mut trainer = trainer_of(spec, 2);
         let (input, target) = (input(), target());
         let loss = Loss::DiceCe { weight: 1.0 };
         let seed = DropoutSeed::Seed(5);
@@ -100,15 +141,21 @@ fn the_gradient_is_the_slope_of_the_loss_along_every_tensor() {
             };
             let slope = (at(1.0) - at(-1.0)) / (2.0 * f64::from(step));
             let error = (slope - length).abs() / length;
-            assert!(error < 0.05, "{mode:?} {}: slope {slope}, gradient {length}", info.name);
+            assert!(error < 0.05, "{name} {}: slope {slope}, gradient {length}", info.name);
         }
     }
 }
 
 #[test]
 fn executor_and_trainer_agree_and_threads_change_no_bit() {
-    let mut one = trainer(NormMode::Variance, Kernel::ThreeDown, 1);
-    let mut three = trainer(NormMode::Variance, Kernel::ThreeDown, 3);
+    for spec in [small(NormMode::Variance, Kernel::ThreeDown), small_variants()] {
+        executor_and_trainer_agree(&spec);
+    }
+}
+
+fn executor_and_trainer_agree(spec: &NetSpec) {
+    let mut one = trainer_of(spec.clone(), 1);
+    let mut three = trainer_of(spec.clone(), 3);
     let logits = one.forward(&input(), DropoutSeed::Off).to_vec();
 
     assert_eq!(logits, three.forward(&input(), DropoutSeed::Off));

@@ -18,7 +18,10 @@ mod run;
 mod samples;
 mod split;
 
+#[cfg(test)]
+mod tests;
+
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
 pub use run::{Epoch, Progress, TrainError, TrainSummary, train};
-pub use split::{Split, SplitError};
+pub use split::{CaseSize, Split, SplitError};

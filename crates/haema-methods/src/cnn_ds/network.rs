@@ -1,6 +1,8 @@
 //! The architecture, with a switch wherever the paper leaves a choice.
 
-use haema_nn::{BlockSpec, ConvSpec, Kernel, NetSpec, NormMode, NormSpec, Op, Up};
+use haema_nn::{
+    BlockSpec, ConvSpec, DropoutKind, Kernel, NetSpec, NormActSpec, NormMode, NormSpec, Op, Up,
+};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the network.
@@ -24,12 +26,18 @@ pub struct CnnDs {
     pub act_slope: f32,
     /// Instance normalisation; none where absent.
     pub norm: Option<NormSpec>,
+    /// Whether a block is convolution, normalisation, activation, or the last two come first.
+    pub residual_order: ResidualOrder,
     /// Probability that training drops a channel between a level's two context convolutions.
     pub dropout: f32,
+    /// Whether that drops whole channels or single voxels.
+    pub dropout_kind: DropoutKind,
     /// How the grid is halved.
     pub down: Down,
     /// How a convolution of stride 2 is padded.
     pub pad_mode: PadMode,
+    /// How the grid is doubled.
+    pub up: UpMode,
     /// Kernel of the segmentation layers: 1 or 3.
     pub seg_kernel: u8,
     /// Whether a 1³ convolution follows the one after upsampling.
@@ -44,6 +52,31 @@ pub struct CnnDs {
 pub enum Down {
     /// A 3³ convolution of stride 2.
     Stride,
+    /// The maximum over 2³ voxels, then a 3³ convolution.
+    Maxpool,
+}
+
+/// How the grid is doubled, before a 3³ convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpMode {
+    /// Every voxel twice along each axis.
+    Nearest,
+    /// Trilinear interpolation.
+    Trilinear,
+    /// A transposed 2³ convolution of stride 2.
+    Deconv2,
+}
+
+/// Order within a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResidualOrder {
+    /// Convolution, normalisation, activation: as the code family has it.
+    Post,
+    /// Normalisation, activation, convolution: as Isensee's BraTS network has it. The first
+    /// convolution of all has nothing before it.
+    Pre,
 }
 
 /// How a convolution of stride 2 is padded.
@@ -89,7 +122,10 @@ impl CnnDs {
             out_channels: 1,
             act_slope: 0.01,
             norm: Some(NormSpec { mode: NormMode::Variance, eps: 1e-5 }),
+            residual_order: ResidualOrder::Post,
             dropout: 0.3,
+            dropout_kind: DropoutKind::Channel,
+            up: UpMode::Nearest,
             down: Down::Stride,
             pad_mode: PadMode::Symmetric,
             seg_kernel: 1,
@@ -151,37 +187,86 @@ impl CnnDs {
     fn encode(&self, level: usize, blocks: &mut Vec<BlockSpec>) {
         let channels = self.channels(level);
         let [first, second, sum] = ["in", "ctx1", "ctx2"].map(|part| format!("enc{level}.{part}"));
-        let (from, kernel) = match (level, self.pad_mode) {
-            (0, _) => ("input".to_owned(), Kernel::Three),
-            (_, PadMode::Symmetric) => (format!("enc{}.ctx2", level - 1), Kernel::ThreeDown),
-            (_, PadMode::TfSame) => (format!("enc{}.ctx2", level - 1), Kernel::ThreeDownTfSame),
+        let (mut from, mut kernel) = ("input".to_owned(), Kernel::Three);
+        if level > 0 {
+            from = format!("enc{}.ctx2", level - 1);
+            match (self.down, self.pad_mode) {
+                (Down::Stride, PadMode::Symmetric) => kernel = Kernel::ThreeDown,
+                (Down::Stride, PadMode::TfSame) => kernel = Kernel::ThreeDownTfSame,
+                (Down::Maxpool, _) => {
+                    let pool = format!("enc{level}.pool");
+                    blocks.push(BlockSpec {
+                        name: pool.clone(),
+                        inputs: vec![from],
+                        op: Op::MaxPool2,
+                    });
+                    from = pool;
+                }
+            }
+        }
+        self.push(blocks, &first, vec![from], self.conv(channels, kernel));
+        let dropped = ConvSpec {
+            dropout: self.dropout,
+            dropout_kind: self.dropout_kind,
+            ..self.conv(channels, Kernel::Three)
         };
-        blocks.push(block(first.clone(), vec![from], self.conv(channels, kernel)));
-        let dropped = ConvSpec { dropout: self.dropout, ..self.conv(channels, Kernel::Three) };
-        blocks.push(block(second.clone(), vec![first.clone()], dropped));
+        self.push(blocks, &second, vec![first.clone()], dropped);
         let summed = ConvSpec { residual: Some(first), ..self.conv(channels, Kernel::Three) };
-        blocks.push(block(sum, vec![second], summed));
+        self.push(blocks, &sum, vec![second], summed);
     }
 
     fn decode(&self, level: usize, blocks: &mut Vec<BlockSpec>) {
         let channels = self.channels(level);
-        let from = if level == self.depth - 2 {
+        let mut from = if level == self.depth - 2 {
             format!("enc{}.ctx2", level + 1)
         } else {
             format!("dec{}.loc2", level + 1)
         };
-        let up = ConvSpec { up: Up::Nearest2, ..self.conv(channels, Kernel::Three) };
+        let mut up = Up::None;
+        let doubled = format!("dec{level}.up");
+        match self.up {
+            UpMode::Nearest => up = Up::Nearest2,
+            UpMode::Trilinear => {
+                let inputs = vec![std::mem::replace(&mut from, doubled.clone())];
+                blocks.push(BlockSpec { name: doubled, inputs, op: Op::Trilinear2 });
+            }
+            UpMode::Deconv2 => {
+                let inputs = vec![std::mem::replace(&mut from, doubled.clone())];
+                let op = self.bare(self.channels(level + 1), Kernel::TwoTransposed);
+                blocks.push(block(doubled, inputs, op));
+            }
+        }
         let mut upsampled = format!("dec{level}.upconv");
-        blocks.push(block(upsampled.clone(), vec![from], up));
+        let conv = ConvSpec { up, ..self.conv(channels, Kernel::Three) };
+        self.push(blocks, &upsampled, vec![from], conv);
         if self.up_extra_1x1 {
             let extra = format!("dec{level}.upconv1");
-            blocks.push(block(extra.clone(), vec![upsampled], self.conv(channels, Kernel::One)));
+            self.push(blocks, &extra, vec![upsampled], self.conv(channels, Kernel::One));
             upsampled = extra;
         }
         let skip = format!("enc{level}.ctx2");
         let [wide, narrow] = ["loc1", "loc2"].map(|part| format!("dec{level}.{part}"));
-        blocks.push(block(wide.clone(), vec![skip, upsampled], self.conv(channels, Kernel::Three)));
-        blocks.push(block(narrow, vec![wide], self.conv(channels, Kernel::One)));
+        self.push(blocks, &wide, vec![skip, upsampled], self.conv(channels, Kernel::Three));
+        self.push(blocks, &narrow, vec![wide], self.conv(channels, Kernel::One));
+    }
+
+    /// Adds a convolution block in the order that is set.
+    fn push(&self, blocks: &mut Vec<BlockSpec>, name: &str, inputs: Vec<String>, conv: ConvSpec) {
+        let (Some(norm), ResidualOrder::Pre) = (conv.norm, self.residual_order) else {
+            blocks.push(block(name.to_owned(), inputs, conv));
+            return;
+        };
+        let activated = inputs.iter().enumerate().map(|(i, input)| {
+            if input == "input" {
+                return input.clone();
+            }
+            let before = format!("{name}.pre{i}");
+            let op = Op::Norm(NormActSpec { norm, slope: conv.slope });
+            blocks.push(BlockSpec { name: before.clone(), inputs: vec![input.clone()], op });
+            before
+        });
+        let inputs = activated.collect();
+        blocks.push(block(name.to_owned(), inputs, ConvSpec { norm: None, slope: 1.0, ..conv }));
     }
 
     fn conv(&self, out_channels: usize, kernel: Kernel) -> ConvSpec {
@@ -198,6 +283,7 @@ impl CnnDs {
             norm: None,
             slope: 1.0,
             dropout: 0.0,
+            dropout_kind: DropoutKind::Channel,
             residual: None,
         }
     }
@@ -252,6 +338,23 @@ mod tests {
         let table = spec.table([128, 128, 128]).unwrap();
         let gflop = table.iter().map(|row| row.flop).sum::<f64>() / 1e9;
         assert!((gflop - 347.5).abs() < 0.1, "{gflop}");
+    }
+
+    #[test]
+    fn every_switch_gives_a_network() {
+        let all = [
+            CnnDs { down: Down::Maxpool, ..recommended() },
+            CnnDs { up: UpMode::Trilinear, ..recommended() },
+            CnnDs { up: UpMode::Deconv2, ..recommended() },
+            CnnDs { residual_order: ResidualOrder::Pre, ..recommended() },
+            CnnDs { dropout_kind: DropoutKind::Element, ..recommended() },
+            CnnDs { act_slope: 0.0, pad_mode: PadMode::TfSame, ..recommended() },
+        ];
+        for config in all {
+            let shapes = config.spec().shapes([8, 16, 24]).unwrap();
+
+            assert_eq!(shapes.last(), Some(&[1, 8, 16, 24]), "{config:?}");
+        }
     }
 
     #[test]

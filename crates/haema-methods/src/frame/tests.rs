@@ -187,6 +187,23 @@ fn nan_and_infinite_hu_become_the_ends_of_the_window() {
 }
 
 #[test]
+fn padding_and_nan_weigh_no_more_than_air() {
+    let grid = axial(8, 1.0, &even(8, 1.0), 0.0);
+    let scan = |odd_hu| {
+        let hu = Volume::from_fn(grid.size(), |[_, _, x]| if x == 3 { odd_hu } else { 1200.0 });
+        CtVolume::new(hu, grid.clone()).unwrap()
+    };
+    let images = [-1024.0, -3000.0, f32::NAN].map(|odd_hu| {
+        let ct = scan(odd_hu);
+        Frame::plan(&ct, &small_paper([4, 4, 4])).unwrap().image(&ct).unwrap()
+    });
+
+    assert!(images[0].as_slice().iter().any(|&v| v > 0.0 && v < 1.0));
+    assert_eq!(images[0], images[1]);
+    assert_eq!(images[0], images[2]);
+}
+
+#[test]
 fn settings_survive_json_and_unknown_keys_are_refused() {
     for settings in [Preprocessing::paper(), Preprocessing::recommended()] {
         let text = serde_json::to_string(&settings).unwrap();

@@ -272,13 +272,14 @@ mod tests {
     #[test]
     fn without_any_variation_a_case_is_itself_or_its_mirror() {
         let still = Augment { probability: 0.0, ..Augment::default() };
+        let near =
+            |a: &Pair, b: &Pair| a.image.iter().zip(&b.image).all(|(a, b)| (a - b).abs() < 1e-5);
         let mut mirrored = 0;
         for seed in 0..20 {
             let varied = still.apply(&pair(), &mut ChaCha8Rng::seed_from_u64(seed));
-            mirrored += usize::from(varied != pair());
-            if varied != pair() {
-                // Column 0 has no neighbour further out, so the far edge is air.
-                assert_eq!(varied.image[5], pair().image[10]);
+            if !near(&varied, &pair()) {
+                mirrored += 1;
+                assert!((varied.image[5] - pair().image[10]).abs() < 1e-5);
                 assert_eq!(varied.target[200], pair().target[192 + 7]);
             }
         }

@@ -40,7 +40,7 @@ pub enum SplitError {
 }
 
 /// A case as far as splitting goes: its id and how many voxels are bleed.
-pub type Sized<'a> = (&'a str, usize);
+pub type CaseSize<'a> = (&'a str, usize);
 
 impl Split {
     /// Takes named cases for validation and aside; the rest is for training.
@@ -73,12 +73,14 @@ impl Split {
     /// Every `nth` case, stratified: bleeds in order of their size, then cases without in order of
     /// their ids, beginning in the middle of the first `nth`. The same dataset always gives the
     /// same cases.
-    pub fn every_nth(cases: &[Sized<'_>], nth: usize) -> Vec<String> {
-        let mut bleeds: Vec<Sized<'_>> = cases.iter().filter(|case| case.1 > 0).copied().collect();
+    pub fn every_nth(cases: &[CaseSize<'_>], nth: usize) -> Vec<String> {
+        let mut bleeds: Vec<CaseSize<'_>> =
+            cases.iter().filter(|case| case.1 > 0).copied().collect();
         bleeds.sort_by_key(|&(id, voxels)| (voxels, id.to_owned()));
-        let mut blanks: Vec<Sized<'_>> = cases.iter().filter(|case| case.1 == 0).copied().collect();
+        let mut blanks: Vec<CaseSize<'_>> =
+            cases.iter().filter(|case| case.1 == 0).copied().collect();
         blanks.sort_unstable();
-        let pick = |cases: Vec<Sized<'_>>| -> Vec<String> {
+        let pick = |cases: Vec<CaseSize<'_>>| -> Vec<String> {
             cases.into_iter().skip(nth / 2).step_by(nth).map(|(id, _)| id.to_owned()).collect()
         };
         let mut picked = pick(bleeds);
@@ -118,7 +120,7 @@ mod tests {
         let cases: Vec<(String, usize)> = (0..20)
             .map(|i| (format!("case{i:02}"), if i < 12 { 100 * i + 1 } else { 0 }))
             .collect();
-        let cases: Vec<Sized<'_>> = cases.iter().map(|(id, n)| (id.as_str(), *n)).collect();
+        let cases: Vec<CaseSize<'_>> = cases.iter().map(|(id, n)| (id.as_str(), *n)).collect();
 
         let picked = Split::every_nth(&cases, 4);
 

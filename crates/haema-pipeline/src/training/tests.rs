@@ -1,0 +1,164 @@
+//! Runs on a tiny dataset: learning, stopping, going on.
+
+use std::path::Path;
+
+use haema_io::dataset::Dataset;
+use haema_io::nifti;
+use haema_methods::cnn_ds::{CnnDs, Profile};
+use haema_methods::frame::{Planes, Preprocessing};
+use haema_volume::{Affine, Grid, Volume};
+
+use super::{Progress, Schedule, Split, TrainConfig, TrainError, train};
+
+/// Four heads of 8 × 32 × 32 voxels, two of them with a bright block.
+fn dataset(folder: &Path) -> Dataset {
+    let steps = ([4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 5.0]);
+    let affine = Affine::from_steps(steps.0, steps.1, steps.2, [0.0; 3]);
+    let grid = Grid::from_affine([8, 32, 32], &affine).unwrap();
+    for folder in ["imagesTr", "labelsTr"].map(|name| folder.join(name)) {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    for case in 0..4_usize {
+        let is_bleed = |[z, y, x]: [usize; 3]| {
+            case % 2 == 0
+                && (2..5).contains(&z)
+                && (10..18).contains(&y)
+                && (8 + case..16).contains(&x)
+        };
+        let image = Volume::from_fn([8, 32, 32], |at| if is_bleed(at) { 70.0 } else { 30.0_f32 });
+        let label = Volume::from_fn([8, 32, 32], |at| u8::from(is_bleed(at)));
+        let name = format!("case{case}");
+        let path = folder.join(format!("imagesTr/{name}_0000.nii.gz"));
+        nifti::write(&path, &image, &grid).unwrap();
+        nifti::write_mask(&folder.join(format!("labelsTr/{name}.nii.gz")), &label, &grid).unwrap();
+    }
+    let json = r#"{"channel_names":{"0":"CT"},"labels":{"background":0,"bleed":1},
+        "numTraining":4,"file_ending":".nii.gz","name":"tiny"}"#;
+    std::fs::write(folder.join("dataset.json"), json).unwrap();
+    Dataset::open(folder).unwrap()
+}
+
+fn config(epochs: u32) -> TrainConfig {
+    let base = TrainConfig::profile(Profile::Recommended);
+    TrainConfig {
+        epochs,
+        learning_rate: 5e-3,
+        average_decay: 0.5,
+        network: CnnDs { base: 4, depth: 2, ..base.network.clone() },
+        preprocessing: Preprocessing {
+            in_plane: [16, 16],
+            planes: Planes::Fixed { count: 8 },
+            ..Preprocessing::paper()
+        },
+        ..base
+    }
+}
+
+fn split(dataset: &Dataset) -> Split {
+    let ids: Vec<&str> = dataset.cases().iter().map(|case| case.id()).collect();
+    Split::named(&ids, &["case3".into()], &[]).unwrap()
+}
+
+fn run(dataset: &Dataset, config: &TrainConfig, folder: &Path, threads: usize) -> Vec<u8> {
+    std::fs::create_dir_all(folder).unwrap();
+    train(dataset, (config, &split(dataset)), folder, threads, &mut |_| ()).unwrap();
+    std::fs::read(folder.join("model.safetensors")).unwrap()
+}
+
+/// Stops a run by unwinding out of its progress report, as abruptly as a kill does between writes.
+fn run_and_stop(dataset: &Dataset, config: &TrainConfig, folder: &Path, at: (u32, usize)) {
+    std::fs::create_dir_all(folder).unwrap();
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        train(dataset, (config, &split(dataset)), folder, 1, &mut |progress| {
+            if let Progress::Step { epoch, step, .. } = progress {
+                assert!((epoch, step) != at, "stopped on purpose");
+            }
+        })
+    }));
+    assert!(stopped.is_err(), "the run was to be stopped");
+}
+
+#[test]
+fn a_stopped_run_goes_on_and_ends_with_the_same_bytes_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let config = config(3);
+    let whole = run(&dataset, &config, &folder.path().join("whole"), 1);
+
+    for (i, at) in [(1, 2), (2, 1), (3, 4)].into_iter().enumerate() {
+        let stopped = folder.path().join(format!("stopped{i}"));
+        run_and_stop(&dataset, &config, &stopped, at);
+        assert!(run(&dataset, &config, &stopped, 2) == whole, "stopped at {at:?}");
+    }
+}
+
+#[test]
+fn a_run_learns_two_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let mut losses = Vec::new();
+    let run = folder.path().join("run");
+    std::fs::create_dir_all(&run).unwrap();
+
+    train(&dataset, (&config(12), &split(&dataset)), &run, 2, &mut |progress| {
+        if let Progress::Epoch(epoch) = progress {
+            losses.push(epoch.train_loss);
+        }
+    })
+    .unwrap();
+
+    assert!(losses[10] < 0.75 * losses[0], "{losses:?}");
+}
+
+#[test]
+fn the_plateau_rule_stops_early() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let schedule = Schedule::Plateau { patience: 1, factor: 0.1, stop_after: 2 };
+    let config = TrainConfig { schedule, learning_rate: 1e-9, ..config(50) };
+    let run = folder.path().join("run");
+    std::fs::create_dir_all(&run).unwrap();
+
+    let summary = train(&dataset, (&config, &split(&dataset)), &run, 2, &mut |_| ()).unwrap();
+
+    assert!(summary.epochs < 20, "{summary:?}");
+    assert!(summary.last.unwrap().learning_rate < 1e-9);
+}
+
+#[test]
+fn a_folder_with_another_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let path = folder.path().join("run");
+    run(&dataset, &config(1), &path, 1);
+
+    let other = TrainConfig { seed: 2, ..config(1) };
+    let error = train(&dataset, (&other, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
+
+    assert!(matches!(error, TrainError::OtherRun), "{error}");
+}
+
+#[test]
+fn a_diverging_run_names_the_case_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let path = folder.path().join("run");
+    std::fs::create_dir_all(&path).unwrap();
+
+    let wild = TrainConfig { learning_rate: 1e30, ..config(9) };
+    let error = train(&dataset, (&wild, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
+
+    assert!(error.to_string().contains("try a lower learning rate"), "{error}");
+}
+
+#[test]
+fn the_paper_profile_survives_its_file() {
+    for profile in [Profile::Paper, Profile::Recommended] {
+        let config = TrainConfig::profile(profile);
+        let text = toml::to_string_pretty(&config).unwrap();
+
+        assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
+        let unknown = format!("unknown = 1\n{text}");
+        assert!(toml::from_str::<TrainConfig>(&unknown).is_err(), "an unknown key is refused");
+    }
+}

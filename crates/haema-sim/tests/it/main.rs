@@ -1,0 +1,6 @@
+//! Through the crate's public interface.
+
+#[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod head;
