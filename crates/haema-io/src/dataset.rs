@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use haema_volume::{CtVolume, Volume};
 use thiserror::Error;
 
-pub use description::Description;
+pub use description::{Description, LabelValue};
 pub(crate) use participants::NOT_KNOWN;
 pub use participants::{Participant, Participants, Subtype};
 

@@ -26,12 +26,22 @@ pub struct Description {
     /// Channel number to channel name: one channel, `CT`.
     pub channel_names: BTreeMap<String, String>,
     /// Label name to value.
-    pub labels: BTreeMap<String, serde_json::Value>,
+    pub labels: BTreeMap<String, LabelValue>,
     /// Number of training cases.
     #[serde(rename = "numTraining")]
     pub training_count: usize,
     /// How image files end: `.nii.gz` or `.nii`.
     pub file_ending: String,
+}
+
+/// Which voxels of a label file have a label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LabelValue {
+    /// Those of one value.
+    One(u8),
+    /// Those of any of these values: a region, in nnU-Net's words.
+    AnyOf(Vec<u8>),
 }
 
 /// More than any real `dataset.json`, though some list every case.
@@ -46,8 +56,11 @@ impl Description {
             reference: String::new(),
             licence: String::new(),
             channel_names: [("0".to_owned(), "CT".to_owned())].into(),
-            labels: [("background".to_owned(), 0.into()), ("hemorrhage".to_owned(), 1.into())]
-                .into(),
+            labels: [
+                ("background".to_owned(), LabelValue::One(0)),
+                ("hemorrhage".to_owned(), LabelValue::One(1)),
+            ]
+            .into(),
             training_count,
             file_ending: ".nii.gz".to_owned(),
         }

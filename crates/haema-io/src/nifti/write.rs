@@ -45,7 +45,7 @@ voxel!(f32, NumberType::F32);
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_mask(path: &Path, mask: &Volume<u8>, grid: &Grid) -> Result<(), ImageFileError> {
     write(path, mask, grid)
 }
@@ -54,7 +54,7 @@ pub fn write_mask(path: &Path, mask: &Volume<u8>, grid: &Grid) -> Result<(), Ima
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_probability(
     path: &Path,
     probability: &Volume<f32>,

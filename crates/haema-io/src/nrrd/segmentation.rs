@@ -61,7 +61,7 @@ const TERMINOLOGY: &str = "TerminologyEntry:Segmentation category and type - DIC
 
 /// Writes labels as a segmentation for 3D Slicer, gzip-packed. The same input gives the same bytes.
 ///
-/// As NIfTI, NRRD has one affine for all slices: see [`crate::nifti::write`] for uneven ones. A
+/// As NIfTI, NRRD has one affine for all slices: see [`crate::nifti::write()`] for uneven ones. A
 /// segment without voxels is kept, and its extent says that it is empty.
 ///
 /// # Errors
