@@ -7,6 +7,7 @@
 use super::error::PixelError;
 use super::pixels::PixelFormat;
 use super::syntax::Codec;
+use crate::jpeg_ls;
 
 /// Tiles of one JPEG 2000 image, at most. Each costs OpenJPEG some kilobytes before a pixel is
 /// read; medical encoders write one.
@@ -90,6 +91,15 @@ fn jpeg_frame(codestream: &[u8]) -> Option<(u8, Frame)> {
         }
         at += 2 + usize::from(u16::from_be_bytes([high, low]));
     }
+}
+
+/// Decodes JPEG-LS.
+pub(super) fn jpeg_ls(codestream: &[u8], format: &PixelFormat) -> Result<Vec<u16>, PixelError> {
+    let limits = jpeg_ls::Limits { max_pixels: format.frame_pixels() as u64 };
+    let image = jpeg_ls::decode(codestream, &limits)?;
+    let frame = Frame { rows: image.height, columns: image.width, samples: image.components };
+    frame.check(Codec::JpegLs.name(), format)?;
+    Ok(image.samples)
 }
 
 /// Decodes JPEG 2000 or HTJ2K.

@@ -4,6 +4,7 @@ use haema_volume::GridError;
 use thiserror::Error;
 
 use crate::fs::FsError;
+use crate::jpeg_ls::JpegLsError;
 use crate::limits::{InflateError, LimitError};
 use crate::scan::SeriesReport;
 
@@ -139,6 +140,9 @@ pub enum PixelError {
         /// What is wrong.
         reason: String,
     },
+    /// JPEG-LS.
+    #[error("the JPEG-LS pixel data cannot be decoded: {0}")]
+    JpegLs(#[from] JpegLsError),
     /// A transfer syntax that haema knows and does not read.
     #[error(
         "pixels in {name}, which haema does not read: export the series uncompressed or in a \

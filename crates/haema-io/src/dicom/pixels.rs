@@ -105,7 +105,7 @@ pub(crate) fn decode_frame(
             codestream::jpeg(&frame_bytes(object, format, frame)?, format, codec)
         }
         Codec::Jpeg2000 => codestream::jpeg2000(&frame_bytes(object, format, frame)?, format),
-        Codec::JpegLs => Err(PixelError::Unsupported { name: "JPEG-LS" }),
+        Codec::JpegLs => codestream::jpeg_ls(&frame_bytes(object, format, frame)?, format),
     };
     let samples = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         let reason = "the decoder gave up on damaged data".to_owned();

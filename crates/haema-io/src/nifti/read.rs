@@ -32,6 +32,7 @@ pub fn read(path: &Path) -> Result<Scan, ImageFileError> {
         sha256: stored.sha256,
         series: vec![],
         warnings: stored.warnings,
+        missing_slices: vec![],
         header_tilt_deg: None,
     };
     Ok(Scan { ct, provenance })
