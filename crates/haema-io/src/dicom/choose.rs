@@ -4,6 +4,7 @@ use super::error::counted;
 use super::header::Contrast;
 use super::hounsfield::Rescale;
 use super::refusal::{Refusal, SLICES_MIN};
+use super::spacing::median;
 use super::stack::{Image, Stack, normal};
 use crate::limits::SCAN_VOXELS_MAX;
 
@@ -284,17 +285,11 @@ fn weigh(stack: Stack<'_>, mut doubts: Vec<String>) -> Usable<'_> {
         is_axial.into(),
         body.is_none().into(),
         kernel as usize,
-        THICKNESS_WANTED_MM.contains(&median_gap_mm(&stack)).into(),
+        THICKNESS_WANTED_MM.contains(&median(&stack.gaps_mm())).into(),
         is_original.into(),
         stack.images.len(),
     ]);
     Usable { stack, merit, is_axial, kernel, doubts }
-}
-
-fn median_gap_mm(stack: &Stack<'_>) -> f64 {
-    let mut gaps_mm = stack.gaps_mm();
-    gaps_mm.sort_by(f64::total_cmp);
-    gaps_mm.get(gaps_mm.len() / 2).copied().unwrap_or(0.0)
 }
 
 impl Merit {

@@ -9,7 +9,7 @@ use haema_io::dicom::{self, ReadOptions};
 use haema_io::{Scan, fs};
 use serde_json::Value;
 
-use crate::phantom::write;
+use crate::phantom::{replace, write};
 
 fn expected() -> Value {
     serde_json::from_str(include_str!("../../testdata/real_series/expected.json")).unwrap()
@@ -133,7 +133,12 @@ fn seven_codecs_give_the_pixels_of_the_raw_slice() {
     for (name, expected) in expected()["codecs"].as_object().unwrap() {
         let bytes = fs::read(&folder.join(name), 1 << 20).unwrap();
         let stacked = tempfile::tempdir().unwrap();
-        stack_copies(stacked.path(), &bytes, expected["position"].as_str().unwrap());
+        let position = expected["position"].as_str().unwrap();
+        let (in_plane, _) = position.rsplit_once('\\').unwrap();
+        for z in 0..12 {
+            let moved = format!("{in_plane}\\{:<1$}", 10 * z, position.len() - in_plane.len() - 1);
+            write(stacked.path(), &format!("IM{z}"), &replace(&bytes, position, &moved));
+        }
 
         let scan = read(stacked.path());
 
@@ -143,18 +148,5 @@ fn seven_codecs_give_the_pixels_of_the_raw_slice() {
         let is_lossy = expected["largest_difference_from_raw"] != 0;
         let says_lossy = scan.provenance.warnings.iter().any(|w| w.contains("with loss"));
         assert_eq!(is_lossy, says_lossy, "{name}");
-    }
-}
-
-/// Twelve copies of a slice, 10 mm apart: a lone slice is no scan. The last digits of the position
-/// are written over in place, which moves nothing else in the file.
-fn stack_copies(folder: &std::path::Path, file: &[u8], position: &str) {
-    let at = file.windows(position.len()).position(|w| w == position.as_bytes()).unwrap();
-    let (rest, _) = position.rsplit_once('\\').unwrap();
-    for i in 0..12 {
-        let moved = format!("{rest}\\{:<width$}", 10 * i, width = position.len() - rest.len() - 1);
-        let mut copy = file.to_vec();
-        copy[at..at + position.len()].copy_from_slice(moved.as_bytes());
-        write(folder, &format!("IM{i}"), &copy);
     }
 }

@@ -80,6 +80,13 @@ pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) {
     fs::write_atomic(&folder.join(name), bytes).unwrap();
 }
 
+/// A file with one text written over by another of the same length, which moves nothing else.
+pub(crate) fn replace(file: &[u8], text: &str, by: &str) -> Vec<u8> {
+    assert_eq!(text.len(), by.len());
+    let at = file.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+    [&file[..at], by.as_bytes(), &file[at + text.len()..]].concat()
+}
+
 /// Writes objects to a folder of their own and reads it.
 pub(crate) fn read_objects(objects: &[Attributes]) -> Result<Scan, DicomError> {
     let folder = tempfile::tempdir().unwrap();
