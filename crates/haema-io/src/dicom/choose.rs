@@ -69,7 +69,7 @@ const CONTRAST_WORDS: [&str; 24] = [
 ];
 
 /// Words that take those above back.
-const NO_CONTRAST_WORDS: [&str; 12] = [
+const NO_CONTRAST_WORDS: [&str; 13] = [
     "WITHOUT",
     "W/O",
     "WO",
@@ -79,6 +79,7 @@ const NO_CONTRAST_WORDS: [&str; 12] = [
     "NECT",
     "UNENHANCED",
     "NATIVE",
+    "NATIV",
     "NO CONTRAST",
     "OHNE",
     "SANS",
@@ -132,7 +133,7 @@ pub(crate) fn refusal_by_header(images: &[Image<'_>]) -> Option<Refusal> {
     if header.modality != "CT" {
         return Some(Refusal::NotCt { modality: tame(&header.modality) });
     }
-    if header.pixels.is_none() {
+    if header.pixels.as_ref().is_none_or(|format| format.frame_pixels() == 0) {
         return Some(Refusal::NoPixels);
     }
     if type_words(images[0]).any(|word| LOCALIZER_WORDS.iter().any(|l| word.contains(l))) {

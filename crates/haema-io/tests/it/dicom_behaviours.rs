@@ -161,7 +161,7 @@ fn a_stack_of_two_pitches_is_uneven_and_misses_nothing() {
 #[test]
 fn a_hundredth_of_a_millimetre_is_rounding() {
     let heights: Vec<f64> =
-        (0..24).map(|z| 5.0 * f64::from(z) + if z % 2 == 0 { 0.02 } else { -0.01 }).collect();
+        (0..24).map(|z| 5.0 * f64::from(z) + if z % 2 == 0 { 0.02 } else { 0.0 }).collect();
 
     let scan = read_objects(&Stack::at(&heights).slices(&SeriesOptions::default())).unwrap();
 

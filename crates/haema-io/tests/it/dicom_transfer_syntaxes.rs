@@ -115,7 +115,7 @@ fn twelve_bit_jpeg_is_refused_by_name() {
 
     let error = dicom::read(folder.path(), &ReadOptions::default()).unwrap_err();
 
-    insta::assert_snapshot!(error, @"no series can be used: pixels in JPEG Extended 12-bit (1.2.840.10008.1.2.4.51), which haema does not read: export the series uncompressed or in a lossless transfer syntax");
+    insta::assert_snapshot!(error, @"series ct-4cc01749 cannot be used: pixels in JPEG Extended 12-bit (1.2.840.10008.1.2.4.51), which haema does not read: export the series uncompressed or in a lossless transfer syntax");
 }
 
 #[test]
