@@ -12,7 +12,6 @@
 //! The letters of the standard (`Ra`, `A[Q]`, `RUNindex`, …) are named where each is used, and
 //! section numbers are those of T.87 (06/98).
 
-mod bits;
 mod codestream;
 mod context;
 mod parameters;
@@ -23,6 +22,9 @@ mod segments;
 mod tests;
 
 use thiserror::Error;
+
+use crate::jpeg::bits::{EndsEarly, LeftOver};
+pub use crate::jpeg::segments::SegmentError;
 
 /// A decoded image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,59 +82,14 @@ pub fn decode(codestream: &[u8], limits: &Limits) -> Result<Image, JpegLsError> 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JpegLsError {
-    /// The first two bytes are not the SOI marker.
-    #[error("a JPEG-LS codestream starts with FF D8, found {found:02X?}")]
-    NoStartOfImage {
-        /// The first two bytes, or fewer.
-        found: Vec<u8>,
-    },
+    /// Markers or headers are wrong, or ask for what is not decoded.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// A frame header of another JPEG process.
     #[error("frame marker FF {found:02X} is of another JPEG process, JPEG-LS has FF F7")]
     OtherProcess {
         /// Second byte of the marker found.
         found: u8,
-    },
-    /// A marker where none, or another, belongs.
-    #[error("marker FF {found:02X} at byte {at} does not belong there, wanted {wanted}")]
-    UnexpectedMarker {
-        /// Second byte of the marker found.
-        found: u8,
-        /// Where it starts.
-        at: usize,
-        /// What belongs there.
-        wanted: &'static str,
-    },
-    /// A byte other than FF where a marker must start.
-    #[error("byte {found:02X} at {at} where a marker (FF) must start")]
-    NotAMarker {
-        /// The byte found.
-        found: u8,
-        /// Where it is.
-        at: usize,
-    },
-    /// The bytes end inside, or before, something that must be complete.
-    #[error("the codestream ends at byte {at}, wanted {wanted}")]
-    Truncated {
-        /// Length of what was given.
-        at: usize,
-        /// What should have followed.
-        wanted: &'static str,
-    },
-    /// A field of a header holds a value that the standard does not allow.
-    #[error("{field} is {found}, wanted {wanted}")]
-    BadField {
-        /// Name of the field in the standard.
-        field: &'static str,
-        /// Its value.
-        found: u64,
-        /// What is allowed.
-        wanted: String,
-    },
-    /// A part of the standard, or an extension, that is not decoded.
-    #[error("{feature} is not supported")]
-    Unsupported {
-        /// What it is.
-        feature: &'static str,
     },
     /// More samples than the caller allows.
     #[error("{width} x {height} pixels of {components} components are more than {max_pixels}")]
@@ -187,4 +144,16 @@ pub enum ScanFault {
     /// Data between the last sample and the next marker.
     #[error("data are left over after the last sample")]
     DataLeftOver,
+}
+
+impl From<EndsEarly> for ScanFault {
+    fn from(_: EndsEarly) -> Self {
+        Self::EndsEarly
+    }
+}
+
+impl From<LeftOver> for ScanFault {
+    fn from(_: LeftOver) -> Self {
+        Self::DataLeftOver
+    }
 }

@@ -9,6 +9,8 @@ pub mod dataset;
 pub mod dicom;
 pub mod fs;
 mod image_file;
+mod jpeg;
+pub mod jpeg_lossless;
 pub mod jpeg_ls;
 pub mod limits;
 pub mod meta_image;

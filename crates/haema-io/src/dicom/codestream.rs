@@ -7,7 +7,7 @@
 use super::error::PixelError;
 use super::pixels::PixelFormat;
 use super::syntax::Codec;
-use crate::jpeg_ls;
+use crate::{jpeg_lossless, jpeg_ls};
 
 /// Tiles of one JPEG 2000 image, at most. Each costs OpenJPEG some kilobytes before a pixel is
 /// read; medical encoders write one.
@@ -16,6 +16,10 @@ const TILES_MAX: u64 = 1024;
 /// Smallest precinct of JPEG 2000, as a power of two. The standard allows one sample, and each
 /// precinct costs OpenJPEG several hundred bytes; encoders write 64 and more.
 const PRECINCT_EXPONENT_MIN: u8 = 4;
+
+/// Quality layers of one JPEG 2000 image, at most. Each costs OpenJPEG a packet for each precinct,
+/// and a packet that says "empty" takes one bit; encoders write a dozen.
+const LAYERS_MAX: u16 = 256;
 
 /// What a codestream says of itself.
 struct Frame {
@@ -40,32 +44,23 @@ impl Frame {
     }
 }
 
-/// Decodes JPEG baseline or lossless.
-pub(super) fn jpeg(
+/// Decodes JPEG baseline.
+pub(super) fn jpeg_baseline(
     codestream: &[u8],
     format: &PixelFormat,
-    codec: Codec,
 ) -> Result<Vec<u16>, PixelError> {
-    let name = codec.name();
+    let name = Codec::JpegBaseline.name();
     let bad = |reason: String| PixelError::Codec { codec: name, reason };
     let (process, frame) = jpeg_frame(codestream).ok_or_else(|| bad("no frame header".into()))?;
-    let is_wanted = match codec {
-        Codec::JpegLossless => process == 0xC3,
-        _ => matches!(process, 0xC0 | 0xC1),
-    };
-    if !is_wanted {
+    if !matches!(process, 0xC0 | 0xC1) {
         return Err(bad(format!("it holds another JPEG process (marker FF{process:02X})")));
     }
     frame.check(name, format)?;
     let mut decoder = jpeg_decoder::Decoder::new(codestream);
     let bytes = decoder.decode().map_err(|error| bad(error.to_string()))?;
-    let pixel_format = decoder.info().map(|info| info.pixel_format);
-    match pixel_format {
+    match decoder.info().map(|info| info.pixel_format) {
         Some(jpeg_decoder::PixelFormat::L8) => Ok(bytes.into_iter().map(u16::from).collect()),
-        Some(jpeg_decoder::PixelFormat::L16) => {
-            Ok(bytes.as_chunks::<2>().0.iter().map(|&pair| u16::from_ne_bytes(pair)).collect())
-        }
-        _ => Err(bad("not one grey sample a pixel".into())),
+        _ => Err(bad("not one grey sample of 8 bits a pixel".into())),
     }
 }
 
@@ -93,6 +88,17 @@ fn jpeg_frame(codestream: &[u8]) -> Option<(u8, Frame)> {
     }
 }
 
+/// Decodes lossless JPEG.
+pub(super) fn jpeg_lossless(
+    codestream: &[u8],
+    format: &PixelFormat,
+) -> Result<Vec<u16>, PixelError> {
+    let image = jpeg_lossless::decode(codestream, format.frame_pixels() as u64)?;
+    let frame = Frame { rows: image.height, columns: image.width, samples: 1 };
+    frame.check(Codec::JpegLossless.name(), format)?;
+    Ok(image.samples)
+}
+
 /// Decodes JPEG-LS.
 pub(super) fn jpeg_ls(codestream: &[u8], format: &PixelFormat) -> Result<Vec<u16>, PixelError> {
     let limits = jpeg_ls::Limits { max_pixels: format.frame_pixels() as u64 };
@@ -109,8 +115,9 @@ pub(super) fn jpeg2000(bytes: &[u8], format: &PixelFormat) -> Result<Vec<u16>, P
     // The standard asks for a bare codestream; some writers leave it in its JP2 boxes, which say
     // nothing that a grey image needs.
     let codestream = jp2_codestream(bytes).ok_or_else(|| bad("no codestream"))?;
-    jpeg2000_size(codestream).ok_or_else(|| bad("no size marker"))?.check(NAME, format)?;
-    check_jpeg2000_structure(codestream).map_err(bad)?;
+    let (frame, tiles) = jpeg2000_size(codestream).ok_or_else(|| bad("no size marker"))?;
+    frame.check(NAME, format)?;
+    check_jpeg2000_structure(codestream, tiles).map_err(bad)?;
     let image = jpeg2k::Image::from_bytes(codestream).map_err(|error| bad(&error.to_string()))?;
     let [component] = image.components() else { return Err(bad("not one sample a pixel")) };
     // Two's complement in the low 16 bits, for signed and unsigned codestreams alike.
@@ -133,9 +140,9 @@ fn jp2_codestream(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Reads the SIZ segment, which follows the start of a codestream at once; `None` where it is not
-/// there, or asks for subsampling, an odd origin or many tiles.
-fn jpeg2000_size(codestream: &[u8]) -> Option<Frame> {
+/// Reads the SIZ segment, which follows the start of a codestream at once: the size and the number
+/// of tiles. `None` where it is not there, or asks for subsampling, an odd origin or many tiles.
+fn jpeg2000_size(codestream: &[u8]) -> Option<(Frame, usize)> {
     let segment = codestream.get(2..)?.strip_prefix(&[0xFF, 0x51])?;
     let (words, _) = segment.get(4..36)?.as_chunks::<4>();
     let words: Vec<u32> = words.iter().map(|&raw| u32::from_be_bytes(raw)).collect();
@@ -149,17 +156,15 @@ fn jpeg2000_size(codestream: &[u8]) -> Option<Frame> {
     }
     let tiles = u64::from(width.div_ceil(tile_width)) * u64::from(height.div_ceil(tile_height));
     let samples = u16::from_be_bytes([s1, s0]).into();
-    (tiles <= TILES_MAX).then_some(Frame {
-        rows: height as usize,
-        columns: width as usize,
-        samples,
-    })
+    let frame = Frame { rows: height as usize, columns: width as usize, samples };
+    (tiles <= TILES_MAX).then_some((frame, tiles as usize))
 }
 
 /// Walks the markers of the main header and of each tile-part, and refuses what would make
-/// OpenJPEG take memory out of proportion.
-fn check_jpeg2000_structure(codestream: &[u8]) -> Result<(), &'static str> {
+/// OpenJPEG take memory or time out of proportion, or leave a tile black without a word.
+fn check_jpeg2000_structure(codestream: &[u8], tiles: usize) -> Result<(), &'static str> {
     const ENDED: &str = "the codestream ends inside its headers";
+    let mut is_tile_there = vec![false; tiles];
     let mut at = 2;
     let mut tile_part_end = None;
     loop {
@@ -171,11 +176,11 @@ fn check_jpeg2000_structure(codestream: &[u8]) -> Result<(), &'static str> {
         }
         match marker {
             // End of codestream.
-            0xD9 => return Ok(()),
+            0xD9 => break,
             // Start of data: on to the next tile-part, or to the end where its length is not said.
             0x93 => match tile_part_end {
                 Some(end) if end > at && end < codestream.len() => at = end,
-                _ => return Ok(()),
+                _ => break,
             },
             _ => {
                 let segment = codestream.get(at + 2..).ok_or(ENDED)?;
@@ -184,12 +189,17 @@ fn check_jpeg2000_structure(codestream: &[u8]) -> Result<(), &'static str> {
                 let body = segment.get(2..length).ok_or(ENDED)?;
                 if marker == 0x90 {
                     tile_part_end = tile_part_length(body).map(|length| at + length);
+                    let tile = body.first_chunk().map(|&tile| u16::from_be_bytes(tile));
+                    if let Some(place) = is_tile_there.get_mut(usize::from(tile.ok_or(ENDED)?)) {
+                        *place = true;
+                    }
                 }
                 check_coding_style(marker, body)?;
                 at += 2 + length;
             }
         }
     }
+    if is_tile_there.contains(&false) { Err("some of its tiles are missing") } else { Ok(()) }
 }
 
 /// Length of a tile-part from its SOT segment; `None` where it reaches to the end.
@@ -212,6 +222,9 @@ fn check_coding_style(marker: u8, body: &[u8]) -> Result<(), &'static str> {
     };
     if levels > 32 {
         return Err("more than 32 decomposition levels");
+    }
+    if marker == 0x52 && u16::from_be_bytes([body[2], body[3]]) > LAYERS_MAX {
+        return Err("more than 256 quality layers");
     }
     if style & 1 == 0 {
         return Ok(());
@@ -241,11 +254,11 @@ mod tests {
     #[test]
     fn an_image_of_another_size_than_the_header_never_reaches_the_decoder() {
         let huge = size_marker(65_535, 65_535, 65_535);
-        let jpeg = [0xFF, 0xD8, 0xFF, 0xC3, 0, 11, 16, 0xFF, 0xFF, 0xFF, 0xFF, 1, 1, 0x11, 0];
+        let jpeg = [0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0xFF, 0xFF, 0xFF, 0xFF, 1, 1, 0x11, 0];
 
         insta::assert_snapshot!(jpeg2000(&huge, &format(4, 4)).unwrap_err(), @"the JPEG 2000 image is 65535 rows × 65535 columns with 1 samples a pixel; the header says 4 × 4 with 1");
-        let error = super::jpeg(&jpeg, &format(4, 4), Codec::JpegLossless).unwrap_err();
-        insta::assert_snapshot!(error, @"the JPEG lossless image is 65535 rows × 65535 columns with 1 samples a pixel; the header says 4 × 4 with 1");
+        let error = super::jpeg_baseline(&jpeg, &format(4, 4)).unwrap_err();
+        insta::assert_snapshot!(error, @"the JPEG baseline image is 65535 rows × 65535 columns with 1 samples a pixel; the header says 4 × 4 with 1");
     }
 
     #[test]
@@ -262,7 +275,7 @@ mod tests {
     fn another_process_than_the_transfer_syntax_says_is_refused() {
         let progressive = [0xFF, 0xD8, 0xFF, 0xC2, 0, 11, 8, 0, 4, 0, 4, 1, 1, 0x11, 0];
 
-        let error = super::jpeg(&progressive, &format(4, 4), Codec::JpegBaseline).unwrap_err();
+        let error = super::jpeg_baseline(&progressive, &format(4, 4)).unwrap_err();
 
         insta::assert_snapshot!(error, @"the JPEG baseline pixel data cannot be decoded: it holds another JPEG process (marker FFC2)");
     }
@@ -281,8 +294,11 @@ mod tests {
                 prop_assert!(codestream.len() <= boxed.len());
             }
             let frame = jpeg2000_size(&headed);
-            prop_assert_eq!(frame.map(|frame| (frame.rows, frame.columns)), Some((4, 4)));
-            prop_assert!(check_jpeg2000_structure(&headed).is_err_and(|why| !why.is_empty())
+            prop_assert_eq!(
+                frame.map(|(frame, tiles)| (frame.rows, frame.columns, tiles)),
+                Some((4, 4, 1))
+            );
+            prop_assert!(check_jpeg2000_structure(&headed, 1).is_err_and(|why| !why.is_empty())
                 || headed.len() > 41);
         }
     }

@@ -4,6 +4,7 @@ use haema_volume::GridError;
 use thiserror::Error;
 
 use crate::fs::FsError;
+use crate::jpeg_lossless::JpegLosslessError;
 use crate::jpeg_ls::JpegLsError;
 use crate::limits::{InflateError, LimitError};
 use crate::scan::SeriesReport;
@@ -140,6 +141,9 @@ pub enum PixelError {
         /// What is wrong.
         reason: String,
     },
+    /// Lossless JPEG.
+    #[error("the JPEG lossless pixel data cannot be decoded: {0}")]
+    JpegLossless(#[from] JpegLosslessError),
     /// JPEG-LS.
     #[error("the JPEG-LS pixel data cannot be decoded: {0}")]
     JpegLs(#[from] JpegLsError),

@@ -101,8 +101,11 @@ pub(crate) fn decode_frame(
     let decode = || match codec {
         Codec::Native => native(object, format, frame),
         Codec::Rle => rle::decode(&frame_bytes(object, format, frame)?, format),
-        Codec::JpegBaseline | Codec::JpegLossless => {
-            codestream::jpeg(&frame_bytes(object, format, frame)?, format, codec)
+        Codec::JpegBaseline => {
+            codestream::jpeg_baseline(&frame_bytes(object, format, frame)?, format)
+        }
+        Codec::JpegLossless => {
+            codestream::jpeg_lossless(&frame_bytes(object, format, frame)?, format)
         }
         Codec::Jpeg2000 => codestream::jpeg2000(&frame_bytes(object, format, frame)?, format),
         Codec::JpegLs => codestream::jpeg_ls(&frame_bytes(object, format, frame)?, format),

@@ -5,19 +5,16 @@ use super::{
     parameters::{Parameters, Preset},
     scan::{Interval, Rows},
     segments::{
-        APP8, Cursor, DNL, DRI, EOI, Frame, Interleave, LSE, Lse, RST0, SOF55, SOI, SOS,
-        ScanHeader, bad, parse_line_count, parse_restart_interval,
+        APP8, DNL, Frame, Interleave, LSE, Lse, SOF55, ScanHeader, height_after_scan,
+        parse_line_count, parse_restart_interval,
     },
 };
+use crate::jpeg::segments::{Cursor, DRI, EOI, SOS, SegmentError, bad};
 
 /// See [`super::decode`].
 pub(super) fn decode(codestream: &[u8], limits: Limits) -> Result<Image, JpegLsError> {
-    if !codestream.starts_with(&[0xFF, SOI]) {
-        let found = codestream.iter().take(2).copied().collect();
-        return Err(JpegLsError::NoStartOfImage { found });
-    }
     let mut decoder = Decoder {
-        cursor: Cursor { bytes: codestream, position: 2 },
+        cursor: Cursor::behind_start(codestream)?,
         limits,
         frame: None,
         preset: Preset::default(),
@@ -50,10 +47,11 @@ impl Decoder<'_> {
             return if self.is_complete() {
                 Ok(false)
             } else {
-                Err(JpegLsError::Truncated { at, wanted: "a marker" })
+                Err(SegmentError::Truncated { at, wanted: "a marker" }.into())
             };
         };
-        let misplaced = |wanted| JpegLsError::UnexpectedMarker { found: marker, at, wanted };
+        let misplaced =
+            |wanted| SegmentError::UnexpectedMarker { found: marker, at, wanted }.into();
         match marker {
             EOI => return Ok(false),
             SOF55 if self.frame.is_some() => return Err(misplaced("one frame header only")),
@@ -69,7 +67,8 @@ impl Decoder<'_> {
                 // HP's extension: "mrfx" and a byte, 0 for no transform.
                 let segment = self.cursor.segment("an application segment")?;
                 if segment.rest().strip_prefix(b"mrfx").is_some_and(|rest| rest != [0]) {
-                    return Err(JpegLsError::Unsupported { feature: "HP's colour transform" });
+                    let feature = "HP's colour transform";
+                    return Err(SegmentError::Unsupported { feature }.into());
                 }
             }
             // APPn and comments.
@@ -101,7 +100,9 @@ impl Decoder<'_> {
             Lse::Oversize { width, height } => {
                 let frame = self.frame.as_mut().filter(|frame| frame.width == 0);
                 let Some(frame) = frame else {
-                    return Err(bad("oversize width", width, "only after a frame of width 0"));
+                    return Err(
+                        bad("oversize width", width, "only after a frame of width 0").into()
+                    );
                 };
                 (frame.width, frame.height) = (width, height);
             }
@@ -114,21 +115,21 @@ impl Decoder<'_> {
         let height = parse_line_count(self.cursor.segment("the number of lines")?)?;
         match &self.image {
             Some(image) if image.height == height as usize => Ok(()),
-            _ => Err(bad("number of lines", height, "the height that was decoded")),
+            _ => Err(bad("number of lines", height, "the height that was decoded").into()),
         }
     }
 
     fn read_scan(&mut self) -> Result<(), JpegLsError> {
         let segment = self.cursor.segment("the scan header")?;
         let Some(frame) = &mut self.frame else {
-            return Err(bad("frame headers before the first scan", 0_u8, "1"));
+            return Err(bad("frame headers before the first scan", 0_u8, "1").into());
         };
         let header = ScanHeader::parse(segment, frame)?;
         if header.components.iter().any(|component| self.decoded.contains(component)) {
-            return Err(bad("scans of a component", 2_u8, "1"));
+            return Err(bad("scans of a component", 2_u8, "1").into());
         }
         if frame.height == 0 {
-            frame.height = self.cursor.height_after_scan().map_or(0, u32::from);
+            frame.height = height_after_scan(&self.cursor).map_or(0, u32::from);
         }
         let parameters = Parameters::new(&self.preset, frame.bits, header.near)?;
         let image = match &mut self.image {
@@ -151,7 +152,7 @@ fn empty_image(frame: &Frame, limits: Limits) -> Result<Image, JpegLsError> {
     let components = frame.component_ids.len() as u64;
     for (field, found) in [("width", width), ("height", height)] {
         if found == 0 {
-            return Err(bad(field, found, "at least 1"));
+            return Err(bad(field, found, "at least 1").into());
         }
     }
     let sample_count = width.saturating_mul(height).saturating_mul(components);
@@ -188,14 +189,14 @@ impl Scan<'_> {
         let interval = if self.interval == 0 { height } else { self.interval };
         for (index, first) in (0..height).step_by(interval).enumerate() {
             if index > 0 {
-                skip_restart_marker(cursor, RST0 + ((index - 1) % 8) as u8)?;
+                cursor.restart_marker(index - 1)?;
             }
             let mut decoder = Interval::new(cursor.bytes, cursor.position, self.parameters);
             let rows = first..first.saturating_add(interval).min(height);
             let last = rows.end - 1;
             self.decode_rows(&mut decoder, rows, image)?;
             cursor.position =
-                decoder.finish().map_err(|fault| self.fault(fault, last, height, 0))?;
+                decoder.finish().map_err(|fault| self.fault(fault.into(), last, height, 0))?;
         }
         Ok(())
     }
@@ -248,16 +249,5 @@ impl Image {
         for (place, &sample) in places.zip(row) {
             *place = sample;
         }
-    }
-}
-
-fn skip_restart_marker(cursor: &mut Cursor<'_>, wanted: u8) -> Result<(), JpegLsError> {
-    let at = cursor.position;
-    match cursor.marker()? {
-        Some(found) if found == wanted => Ok(()),
-        Some(found) => {
-            Err(JpegLsError::UnexpectedMarker { found, at, wanted: "the next restart marker" })
-        }
-        None => Err(JpegLsError::Truncated { at, wanted: "a restart marker" }),
     }
 }

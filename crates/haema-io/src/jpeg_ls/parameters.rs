@@ -1,6 +1,6 @@
 //! Coding parameters: presets, their defaults, and what follows from them (section A.2, C.2.4.1).
 
-use super::JpegLsError;
+use crate::jpeg::segments::SegmentError;
 
 /// Preset parameters of an LSE segment; 0 asks for the default.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +31,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Fills in the defaults and checks what a codestream set.
-    pub(super) fn new(preset: &Preset, bits: u8, near: u8) -> Result<Self, JpegLsError> {
+    pub(super) fn new(preset: &Preset, bits: u8, near: u8) -> Result<Self, SegmentError> {
         let top = (1_i32 << bits) - 1;
         let max_value = or_default(preset.max_value, top);
         check("MAXVAL", max_value, 1, top)?;
@@ -150,12 +150,12 @@ fn or_default(preset: u16, default: i32) -> i32 {
     if preset == 0 { default } else { i32::from(preset) }
 }
 
-fn check(field: &'static str, found: i32, least: i32, most: i32) -> Result<(), JpegLsError> {
+fn check(field: &'static str, found: i32, least: i32, most: i32) -> Result<(), SegmentError> {
     if (least..=most).contains(&found) {
         return Ok(());
     }
     // No negative value gets here: all are 16-bit fields or defaults made from them.
-    Err(JpegLsError::BadField { field, found: found as u64, wanted: format!("{least} to {most}") })
+    Err(SegmentError::BadField { field, found: found as u64, wanted: format!("{least} to {most}") })
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use super::{
     ScanFault,
-    bits::BitReader,
     context::{RegularContext, RunContext},
     parameters::Parameters,
 };
+use crate::jpeg::bits::{BitReader, LeftOver, Stuffing};
 
 /// J: the length of a run segment is 2^J, by `RUNindex` (section A.2.1, initialisation 3).
 const RUN_BITS: [u32; 32] = [
@@ -94,7 +94,7 @@ impl<'a> Interval<'a> {
     pub(super) fn new(bytes: &'a [u8], position: usize, parameters: &'a Parameters) -> Self {
         let error_sum = parameters.initial_error_sum();
         Self {
-            bits: BitReader::new(bytes, position),
+            bits: BitReader::new(bytes, position, Stuffing::Bit),
             parameters,
             regular: vec![RegularContext::new(error_sum); 365],
             run: [RunContext::new(error_sum, false), RunContext::new(error_sum, true)],
@@ -102,7 +102,7 @@ impl<'a> Interval<'a> {
     }
 
     /// Ends the interval and gives the position of the marker that follows.
-    pub(super) fn finish(self) -> Result<usize, ScanFault> {
+    pub(super) fn finish(self) -> Result<usize, LeftOver> {
         self.bits.finish()
     }
 
@@ -187,12 +187,7 @@ impl<'a> Interval<'a> {
         let predicted = corrected.clamp(0, parameters.max_value);
 
         let k = statistics.golomb_k();
-        let code = self.bits.golomb(
-            k,
-            parameters.limit - parameters.error_bits - 1,
-            parameters.error_bits,
-        )?;
-        let code = in_range(code, parameters)?;
+        let code = read_code(&mut self.bits, k, parameters.limit, parameters)? as i32;
         let error = statistics.unmap(code, k, parameters.near);
         statistics.update(error, parameters.step, parameters.reset);
         Ok(parameters.reconstruct(predicted, sign * error))
@@ -241,16 +236,70 @@ impl<'a> Interval<'a> {
         let statistics = &mut self.run[context];
         let k = statistics.golomb_k();
         let limit = parameters.limit - RUN_BITS[run_index] - 1;
-        let code = self.bits.golomb(k, limit - parameters.error_bits - 1, parameters.error_bits)?;
-        let code = in_range(code, parameters)? as u32;
+        let code = read_code(&mut self.bits, k, limit, parameters)?;
         let error = statistics.unmap(code, k);
         statistics.update(error, code, parameters.reset);
         Ok(error)
     }
 }
 
-/// Refuses a mapped error that is beyond RANGE, as no reduced error is (section A.4.5).
+/// Reads a limited-length Golomb code (section A.5.3): a run of zeros, a one and `k` bits.
+///
+/// LIMIT − qbpp − 1 zeros announce instead qbpp bits of the value less one. A value beyond RANGE is
+/// refused, as no reduced error maps to it (section A.4.5).
 #[inline]
-fn in_range(code: u64, parameters: &Parameters) -> Result<i32, ScanFault> {
-    if code <= parameters.range as u64 { Ok(code as i32) } else { Err(ScanFault::ErrorOutOfRange) }
+fn read_code(
+    bits: &mut BitReader<'_>,
+    k: u32,
+    limit: u32,
+    parameters: &Parameters,
+) -> Result<u32, ScanFault> {
+    let escape_zeros = limit - parameters.error_bits - 1;
+    let code = match bits.zeros_and_bits(k, escape_zeros) {
+        Some((zeros, low)) => (u64::from(zeros) << k) + u64::from(low),
+        None => read_rare_code(bits, k, escape_zeros, parameters.error_bits)?,
+    };
+    if code > parameters.range as u64 {
+        return Err(ScanFault::ErrorOutOfRange);
+    }
+    Ok(code as u32)
+}
+
+/// The rare cases of [`read_code`]: the escape, a long code, the end of the data.
+#[cold]
+fn read_rare_code(
+    bits: &mut BitReader<'_>,
+    k: u32,
+    escape_zeros: u32,
+    escape_bits: u32,
+) -> Result<u64, ScanFault> {
+    let mut zeros = 0;
+    while !bits.bit()? {
+        zeros += 1;
+        if zeros > escape_zeros {
+            return Err(ScanFault::CodeTooLong);
+        }
+    }
+    if zeros < escape_zeros {
+        return Ok((u64::from(zeros) << k) + u64::from(bits.bits(k)?));
+    }
+    Ok(u64::from(bits.bits(escape_bits)?) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golomb_codes_and_their_escape() {
+        // k = 2: 001 10 is 2·4 + 2; with 3 zeros as the escape, 0001 and 5 bits 00111 are 7 + 1.
+        let mut bits = BitReader::new(&[0b0011_0000, 0b1001_1100], 0, Stuffing::Bit);
+
+        assert_eq!(bits.zeros_and_bits(2, 3), Some((2, 2)));
+        assert_eq!(bits.zeros_and_bits(2, 3), None, "an escape is left to the slow way");
+        assert_eq!(read_rare_code(&mut bits, 2, 3, 5), Ok(8));
+        assert_eq!(read_rare_code(&mut bits, 2, 3, 5), Err(ScanFault::EndsEarly));
+        let mut zeros = BitReader::new(&[0; 9], 0, Stuffing::Bit);
+        assert_eq!(read_rare_code(&mut zeros, 0, 9, 8), Err(ScanFault::CodeTooLong));
+    }
 }

@@ -1,19 +1,10 @@
-//! Markers and the segments behind them (T.87 annex C, T.81 annex B).
+//! What JPEG-LS has in its segments (T.87 annex C).
 
-use super::{JpegLsError, parameters::Preset};
+use super::parameters::Preset;
+use crate::jpeg::segments::{Cursor, RST0, SOI, Segment, SegmentError, bad};
 
-/// Start of image.
-pub(super) const SOI: u8 = 0xD8;
-/// End of image.
-pub(super) const EOI: u8 = 0xD9;
-/// Start of scan.
-pub(super) const SOS: u8 = 0xDA;
 /// Number of lines, after the first scan.
 pub(super) const DNL: u8 = 0xDC;
-/// Restart interval.
-pub(super) const DRI: u8 = 0xDD;
-/// The first of eight restart markers.
-pub(super) const RST0: u8 = 0xD0;
 /// Frame header of JPEG-LS.
 pub(super) const SOF55: u8 = 0xF7;
 /// JPEG-LS parameters.
@@ -21,89 +12,16 @@ pub(super) const LSE: u8 = 0xF8;
 /// The application segment in which HP's encoder names its colour transform.
 pub(super) const APP8: u8 = 0xE8;
 
-/// A place in the codestream, between or inside segments.
-pub(super) struct Cursor<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) position: usize,
-}
-
-impl<'a> Cursor<'a> {
-    /// Reads a marker (fill bytes may precede it); `None` at the end of the bytes.
-    pub(super) fn marker(&mut self) -> Result<Option<u8>, JpegLsError> {
-        let Some(&first) = self.bytes.get(self.position) else { return Ok(None) };
-        if first != 0xFF {
-            return Err(JpegLsError::NotAMarker { found: first, at: self.position });
-        }
-        while self.bytes.get(self.position) == Some(&0xFF) {
-            self.position += 1;
-        }
-        let marker = self.bytes.get(self.position).copied();
-        self.position += usize::from(marker.is_some());
-        Ok(marker)
-    }
-
-    /// Reads a segment's length and gives its contents.
-    pub(super) fn segment(&mut self, name: &'static str) -> Result<Segment<'a>, JpegLsError> {
-        let truncated = JpegLsError::Truncated { at: self.bytes.len(), wanted: name };
-        let rest = &self.bytes[self.position.min(self.bytes.len())..];
-        let Some((length, rest)) = rest.split_first_chunk::<2>() else { return Err(truncated) };
-        let length = usize::from(u16::from_be_bytes(*length));
-        // The length counts its own two bytes.
-        let contents = length.checked_sub(2).ok_or_else(|| bad("segment length", length, "2"))?;
-        let Some(contents) = rest.get(..contents) else { return Err(truncated) };
-        self.position += length;
-        Ok(Segment { name, rest: contents })
-    }
-
-    /// The height in the DNL segment behind the scan that starts here, if there is one.
-    pub(super) fn height_after_scan(&self) -> Option<u16> {
-        let scan = self.bytes.get(self.position..)?;
-        let is_marker = |pair: &[u8]| {
-            pair[0] == 0xFF && pair[1] >= 0x80 && !(RST0..SOI).contains(&pair[1]) && pair[1] != 0xFF
-        };
-        let at = scan.windows(2).position(is_marker)?;
-        match scan[at..] {
-            [_, DNL, 0, 4, high, low, ..] => Some(u16::from_be_bytes([high, low])),
-            _ => None,
-        }
-    }
-}
-
-/// The contents of a segment, read from the front.
-pub(super) struct Segment<'a> {
-    name: &'static str,
-    rest: &'a [u8],
-}
-
-impl<'a> Segment<'a> {
-    /// What has not been read yet.
-    pub(super) fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
-    fn uint(&mut self, byte_count: usize) -> Result<u32, JpegLsError> {
-        let wanted = "a longer segment";
-        let bytes = self.rest.split_off(..byte_count).ok_or_else(|| JpegLsError::BadField {
-            field: self.name,
-            found: self.rest.len() as u64,
-            wanted: wanted.to_owned(),
-        })?;
-        Ok(bytes.iter().fold(0, |sum, &byte| sum << 8 | u32::from(byte)))
-    }
-
-    fn u8(&mut self) -> Result<u8, JpegLsError> {
-        Ok(self.uint(1)? as u8)
-    }
-
-    fn u16(&mut self) -> Result<u16, JpegLsError> {
-        Ok(self.uint(2)? as u16)
-    }
-
-    fn end(self) -> Result<(), JpegLsError> {
-        if self.rest.is_empty() {
-            return Ok(());
-        }
-        Err(bad("bytes left over in a segment", self.rest.len(), "0"))
+/// The height in the DNL segment behind the scan that starts here, if there is one.
+pub(super) fn height_after_scan(cursor: &Cursor<'_>) -> Option<u16> {
+    let scan = cursor.bytes.get(cursor.position..)?;
+    let is_marker = |pair: &[u8]| {
+        pair[0] == 0xFF && pair[1] >= 0x80 && !(RST0..SOI).contains(&pair[1]) && pair[1] != 0xFF
+    };
+    let at = scan.windows(2).position(is_marker)?;
+    match scan[at..] {
+        [_, DNL, 0, 4, high, low, ..] => Some(u16::from_be_bytes([high, low])),
+        _ => None,
     }
 }
 
@@ -120,7 +38,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn parse(mut segment: Segment<'_>) -> Result<Self, JpegLsError> {
+    pub(super) fn parse(mut segment: Segment<'_>) -> Result<Self, SegmentError> {
         let bits = segment.u8()?;
         if !(2..=16).contains(&bits) {
             return Err(bad("sample precision", bits, "2 to 16 bits"));
@@ -141,7 +59,7 @@ impl Frame {
             let sampling = segment.u8()?;
             // With one component the factors have no effect; T.81 section A.2.2.
             if sampling != 0x11 && count > 1 {
-                return Err(JpegLsError::Unsupported { feature: "a subsampled component" });
+                return Err(SegmentError::Unsupported { feature: "a subsampled component" });
             }
             // Tq: reserved in JPEG-LS, and ignored as other readers do.
             segment.u8()?;
@@ -172,7 +90,7 @@ pub(super) struct ScanHeader {
 }
 
 impl ScanHeader {
-    pub(super) fn parse(mut segment: Segment<'_>, frame: &Frame) -> Result<Self, JpegLsError> {
+    pub(super) fn parse(mut segment: Segment<'_>, frame: &Frame) -> Result<Self, SegmentError> {
         let count = segment.u8()?;
         if !(1..=4).contains(&count) {
             return Err(bad("components of the scan", count, "1 to 4"));
@@ -186,7 +104,7 @@ impl ScanHeader {
                 None => return Err(bad("component of the scan", id, "each of the frame once")),
             }
             if segment.u8()? != 0 {
-                return Err(JpegLsError::Unsupported { feature: "a mapping table (palette)" });
+                return Err(SegmentError::Unsupported { feature: "a mapping table (palette)" });
             }
         }
         let near = segment.u8()?;
@@ -198,7 +116,7 @@ impl ScanHeader {
             (found, _) => return Err(bad("interleave of several components", found, "1 or 2")),
         };
         if segment.u8()? != 0 {
-            return Err(JpegLsError::Unsupported { feature: "a point transform" });
+            return Err(SegmentError::Unsupported { feature: "a point transform" });
         }
         segment.end()?;
         Ok(Self { components, near, interleave })
@@ -216,7 +134,7 @@ pub(super) enum Lse {
 }
 
 impl Lse {
-    pub(super) fn parse(mut segment: Segment<'_>) -> Result<Self, JpegLsError> {
+    pub(super) fn parse(mut segment: Segment<'_>) -> Result<Self, SegmentError> {
         let parsed = match segment.u8()? {
             1 => Self::Preset(Preset {
                 max_value: segment.u16()?,
@@ -224,7 +142,7 @@ impl Lse {
                 reset: segment.u16()?,
             }),
             2 | 3 => {
-                return Err(JpegLsError::Unsupported { feature: "a mapping table (palette)" });
+                return Err(SegmentError::Unsupported { feature: "a mapping table (palette)" });
             }
             4 => {
                 let byte_count = segment.u8()?;
@@ -243,7 +161,7 @@ impl Lse {
 }
 
 /// Rows between restart markers; 0 is none. Two to four bytes (T.87 section C.2.5).
-pub(super) fn parse_restart_interval(mut segment: Segment<'_>) -> Result<usize, JpegLsError> {
+pub(super) fn parse_restart_interval(mut segment: Segment<'_>) -> Result<usize, SegmentError> {
     let byte_count = segment.rest().len();
     if !(2..=4).contains(&byte_count) {
         return Err(bad("bytes of a restart interval", byte_count, "2 to 4"));
@@ -252,15 +170,8 @@ pub(super) fn parse_restart_interval(mut segment: Segment<'_>) -> Result<usize, 
 }
 
 /// The height in a DNL segment.
-pub(super) fn parse_line_count(mut segment: Segment<'_>) -> Result<u32, JpegLsError> {
+pub(super) fn parse_line_count(mut segment: Segment<'_>) -> Result<u32, SegmentError> {
     let height = segment.u16()?;
     segment.end()?;
     Ok(u32::from(height))
-}
-
-/// A field with a value that the standard does not allow.
-pub(super) fn bad<N: TryInto<u64>>(field: &'static str, found: N, wanted: &str) -> JpegLsError {
-    // All counts here fit; the fallback only keeps the conversion total.
-    let found = found.try_into().unwrap_or(u64::MAX);
-    JpegLsError::BadField { field, found, wanted: wanted.to_owned() }
 }

@@ -127,7 +127,10 @@ fn dropped_restart_interval_is_refused() {
 
     let error = decode(&without, &Limits::default()).unwrap_err();
 
-    assert!(matches!(error, JpegLsError::UnexpectedMarker { found: 0xD1, .. }), "{error}");
+    assert!(
+        matches!(error, JpegLsError::Segment(SegmentError::UnexpectedMarker { found: 0xD1, .. })),
+        "{error}"
+    );
 }
 
 #[test]
@@ -178,8 +181,8 @@ fn what_is_not_decoded_is_refused_by_name() {
 #[test]
 fn other_files_are_refused() {
     for (bytes, message) in [
-        (&b""[..], "a JPEG-LS codestream starts with FF D8, found []"),
-        (b"BM", "a JPEG-LS codestream starts with FF D8, found [42, 4D]"),
+        (&b""[..], "a JPEG image starts with FF D8, found []"),
+        (b"BM", "a JPEG image starts with FF D8, found [42, 4D]"),
         (b"\xFF\xD8", "the codestream ends at byte 2, wanted a marker"),
         (b"\xFF\xD8\xFF\xD9", "0 of 1 components have a scan"),
         (b"\xFF\xD8\0\0", "byte 00 at 2 where a marker (FF) must start"),
