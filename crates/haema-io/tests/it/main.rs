@@ -7,6 +7,8 @@ mod ct_ich;
 mod dicom_bad_input;
 mod dicom_behaviours;
 mod dicom_choice;
+mod dicom_damaged_frames;
+mod dicom_file;
 mod dicom_no_panic;
 mod dicom_real_series;
 mod dicom_transfer_syntaxes;
