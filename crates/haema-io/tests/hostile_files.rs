@@ -26,7 +26,9 @@ fn hostile_files_are_refused_at_little_cost() {
     let path = folder.path().join("ct.dcm");
     let mut failures = Vec::new();
     let mut largest = (0, String::new());
-    for attack in attacks::all() {
+    let attacks = attacks::all();
+    eprintln!("{} hostile files", attacks.len());
+    for attack in attacks {
         fs::write(&path, &attack.bytes).unwrap();
         let before_kib = reset_peak();
 
