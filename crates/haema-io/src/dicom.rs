@@ -30,8 +30,9 @@ mod spacing;
 mod stack;
 mod study;
 mod syntax;
-mod tags;
+pub mod tags;
 mod values;
+pub mod write;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

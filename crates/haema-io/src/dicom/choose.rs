@@ -4,6 +4,7 @@ use super::error::counted;
 use super::header::Contrast;
 use super::hounsfield::Rescale;
 use super::refusal::{Refusal, SLICES_MIN};
+use super::spacing::median;
 use super::stack::{Image, Stack, normal};
 use crate::limits::SCAN_VOXELS_MAX;
 
@@ -68,7 +69,7 @@ const CONTRAST_WORDS: [&str; 24] = [
 ];
 
 /// Words that take those above back.
-const NO_CONTRAST_WORDS: [&str; 12] = [
+const NO_CONTRAST_WORDS: [&str; 13] = [
     "WITHOUT",
     "W/O",
     "WO",
@@ -78,6 +79,7 @@ const NO_CONTRAST_WORDS: [&str; 12] = [
     "NECT",
     "UNENHANCED",
     "NATIVE",
+    "NATIV",
     "NO CONTRAST",
     "OHNE",
     "SANS",
@@ -131,7 +133,7 @@ pub(crate) fn refusal_by_header(images: &[Image<'_>]) -> Option<Refusal> {
     if header.modality != "CT" {
         return Some(Refusal::NotCt { modality: tame(&header.modality) });
     }
-    if header.pixels.is_none() {
+    if header.pixels.as_ref().is_none_or(|format| format.frame_pixels() == 0) {
         return Some(Refusal::NoPixels);
     }
     if type_words(images[0]).any(|word| LOCALIZER_WORDS.iter().any(|l| word.contains(l))) {
@@ -284,17 +286,11 @@ fn weigh(stack: Stack<'_>, mut doubts: Vec<String>) -> Usable<'_> {
         is_axial.into(),
         body.is_none().into(),
         kernel as usize,
-        THICKNESS_WANTED_MM.contains(&median_gap_mm(&stack)).into(),
+        THICKNESS_WANTED_MM.contains(&median(&stack.gaps_mm())).into(),
         is_original.into(),
         stack.images.len(),
     ]);
     Usable { stack, merit, is_axial, kernel, doubts }
-}
-
-fn median_gap_mm(stack: &Stack<'_>) -> f64 {
-    let mut gaps_mm = stack.gaps_mm();
-    gaps_mm.sort_by(f64::total_cmp);
-    gaps_mm.get(gaps_mm.len() / 2).copied().unwrap_or(0.0)
 }
 
 impl Merit {

@@ -7,6 +7,7 @@
 use super::error::PixelError;
 use super::pixels::PixelFormat;
 use super::syntax::Codec;
+use crate::jpeg_ls;
 
 /// Tiles of one JPEG 2000 image, at most. Each costs OpenJPEG some kilobytes before a pixel is
 /// read; medical encoders write one.
@@ -90,6 +91,15 @@ fn jpeg_frame(codestream: &[u8]) -> Option<(u8, Frame)> {
         }
         at += 2 + usize::from(u16::from_be_bytes([high, low]));
     }
+}
+
+/// Decodes JPEG-LS.
+pub(super) fn jpeg_ls(codestream: &[u8], format: &PixelFormat) -> Result<Vec<u16>, PixelError> {
+    let limits = jpeg_ls::Limits { max_pixels: format.frame_pixels() as u64 };
+    let image = jpeg_ls::decode(codestream, &limits)?;
+    let frame = Frame { rows: image.height, columns: image.width, samples: image.components };
+    frame.check(Codec::JpegLs.name(), format)?;
+    Ok(image.samples)
 }
 
 /// Decodes JPEG 2000 or HTJ2K.
@@ -213,4 +223,67 @@ fn check_coding_style(marker: u8, body: &[u8]) -> Result<(), &'static str> {
         return Err("its precincts are smaller than 16 samples");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dicom::pixels::tests::format;
+
+    /// Start of a codestream with one sample of 16 bits and the given sides and tiles.
+    fn size_marker(width: u32, height: u32, tile: u32) -> Vec<u8> {
+        let words = [width, height, 0, 0, tile, tile, 0, 0].map(u32::to_be_bytes);
+        [&[0xFF, 0x4F, 0xFF, 0x51, 0, 41, 0, 0], words.as_flattened(), &[0, 1, 15, 1, 1]].concat()
+    }
+
+    #[test]
+    fn an_image_of_another_size_than_the_header_never_reaches_the_decoder() {
+        let huge = size_marker(65_535, 65_535, 65_535);
+        let jpeg = [0xFF, 0xD8, 0xFF, 0xC3, 0, 11, 16, 0xFF, 0xFF, 0xFF, 0xFF, 1, 1, 0x11, 0];
+
+        insta::assert_snapshot!(jpeg2000(&huge, &format(4, 4)).unwrap_err(), @"the JPEG 2000 image is 65535 rows × 65535 columns with 1 samples a pixel; the header says 4 × 4 with 1");
+        let error = super::jpeg(&jpeg, &format(4, 4), Codec::JpegLossless).unwrap_err();
+        insta::assert_snapshot!(error, @"the JPEG lossless image is 65535 rows × 65535 columns with 1 samples a pixel; the header says 4 × 4 with 1");
+    }
+
+    #[test]
+    fn tiles_and_precincts_of_a_few_samples_are_refused() {
+        assert!(jpeg2000(&size_marker(512, 512, 1), &format(512, 512)).is_err());
+        // Precincts of 2 × 2: style 1, …, five levels, blocks of 64, six precinct sizes.
+        let body = [1, 0, 0, 1, 0, 5, 4, 4, 0, 1, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11];
+        assert!(check_coding_style(0x52, &body).is_err());
+        let body = [1, 0, 0, 1, 0, 5, 4, 4, 0, 1, 0x77, 0x88, 0x88, 0x88, 0x88, 0x88];
+        assert!(check_coding_style(0x52, &body).is_ok());
+    }
+
+    #[test]
+    fn another_process_than_the_transfer_syntax_says_is_refused() {
+        let progressive = [0xFF, 0xD8, 0xFF, 0xC2, 0, 11, 8, 0, 4, 0, 4, 1, 1, 0x11, 0];
+
+        let error = super::jpeg(&progressive, &format(4, 4), Codec::JpegBaseline).unwrap_err();
+
+        insta::assert_snapshot!(error, @"the JPEG baseline pixel data cannot be decoded: it holds another JPEG process (marker FFC2)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let jpeg = [&[0xFF, 0xD8], bytes.as_slice()].concat();
+            let boxed = [b"\0\0\0\x0cjP  \r\n\x87\n".as_slice(), &bytes].concat();
+            let headed = [size_marker(4, 4, 4), bytes].concat();
+            // Behind no `catch_unwind`. What these let through is the codecs' own.
+            if let Some((process, _)) = jpeg_frame(&jpeg) {
+                prop_assert!(matches!(process, 0xC0..=0xCF));
+            }
+            if let Some(codestream) = jp2_codestream(&boxed) {
+                prop_assert!(codestream.len() <= boxed.len());
+            }
+            let frame = jpeg2000_size(&headed);
+            prop_assert_eq!(frame.map(|frame| (frame.rows, frame.columns)), Some((4, 4)));
+            prop_assert!(check_jpeg2000_structure(&headed).is_err_and(|why| !why.is_empty())
+                || headed.len() > 41);
+        }
+    }
 }

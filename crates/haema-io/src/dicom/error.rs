@@ -4,6 +4,7 @@ use haema_volume::GridError;
 use thiserror::Error;
 
 use crate::fs::FsError;
+use crate::jpeg_ls::JpegLsError;
 use crate::limits::{InflateError, LimitError};
 use crate::scan::SeriesReport;
 
@@ -139,6 +140,9 @@ pub enum PixelError {
         /// What is wrong.
         reason: String,
     },
+    /// JPEG-LS.
+    #[error("the JPEG-LS pixel data cannot be decoded: {0}")]
+    JpegLs(#[from] JpegLsError),
     /// A transfer syntax that haema knows and does not read.
     #[error(
         "pixels in {name}, which haema does not read: export the series uncompressed or in a \
@@ -173,7 +177,7 @@ pub enum DicomError {
     #[error("no files: the folder and all folders in it are empty")]
     Empty,
     /// Files, but none of them DICOM.
-    #[error("{} and none is DICOM", counted(*file_count, "file"))]
+    #[error("none of the {} is DICOM", counted(*file_count, "file"))]
     NoDicom {
         /// How many files were looked at.
         file_count: usize,
@@ -187,7 +191,7 @@ pub enum DicomError {
         first: Box<FileError>,
     },
     /// DICOM without a series that can be used.
-    #[error("no series can be used: {}", reasons(series))]
+    #[error("{}", reasons(series))]
     NoUsableSeries {
         /// Every series, each with its reason.
         series: Vec<SeriesReport>,
@@ -225,12 +229,16 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 
 fn reasons(series: &[SeriesReport]) -> String {
     if let [only] = series {
-        return only.reason.clone();
+        return format!("series {} cannot be used: {}", only.series_id, only.reason);
     }
     let each = series
         .iter()
         .map(|series| format!("{} ({}): {}", series.series_id, series.description, series.reason));
-    each.collect::<Vec<_>>().join("; ")
+    format!(
+        "none of the {} series can be used: {}",
+        series.len(),
+        each.collect::<Vec<_>>().join("; ")
+    )
 }
 
 fn names(series: &[SeriesReport]) -> String {

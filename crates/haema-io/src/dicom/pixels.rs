@@ -105,7 +105,7 @@ pub(crate) fn decode_frame(
             codestream::jpeg(&frame_bytes(object, format, frame)?, format, codec)
         }
         Codec::Jpeg2000 => codestream::jpeg2000(&frame_bytes(object, format, frame)?, format),
-        Codec::JpegLs => Err(PixelError::Unsupported { name: "JPEG-LS" }),
+        Codec::JpegLs => codestream::jpeg_ls(&frame_bytes(object, format, frame)?, format),
     };
     let samples = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         let reason = "the decoder gave up on damaged data".to_owned();
@@ -185,5 +185,42 @@ impl Codec {
             Self::JpegLs => "JPEG-LS",
             Self::Jpeg2000 => "JPEG 2000",
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Sixteen bits unsigned, one frame.
+    pub(in crate::dicom) fn format(rows: usize, columns: usize) -> PixelFormat {
+        PixelFormat {
+            rows,
+            columns,
+            frame_count: 1,
+            samples: 1,
+            photometric: "MONOCHROME2".into(),
+            bits_allocated: 16,
+            bits_stored: 16,
+            high_bit: 15,
+            is_signed: false,
+            padding: None,
+            data_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn unused_bits_are_masked_and_the_sign_is_extended() {
+        let value = |raw, bits_stored, high_bit, is_signed| {
+            PixelFormat { bits_stored, high_bit, is_signed, ..format(1, 1) }.value(raw)
+        };
+
+        assert_eq!(value(0xF801, 12, 11, false), 0x801);
+        assert_eq!(value(0x0FFF, 12, 11, true), -1);
+        assert_eq!(value(0xF7FF, 12, 11, true), 0x7FF);
+        assert_eq!(value(0x801F, 12, 15, false), 0x801);
+        assert_eq!(value(0xFFFF, 12, 15, true), -1);
+        assert_eq!(value(0x8000, 16, 15, true), -32768);
+        assert_eq!(value(0x8000, 16, 15, false), 32768);
     }
 }

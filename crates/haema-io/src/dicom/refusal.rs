@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
     Frames { said: usize, described: usize },
     TooFewSlices { found: usize },
     TooManyVoxels { found: usize, limit: usize },
-    Conflict { images: String },
+    Conflict { places: String },
     Derived { word: &'static str },
     Contrast { sign: String },
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Refusal {
                 write!(f, "a colour picture ({photometric}): only grey CT numbers are read")
             }
             Self::Bits { allocated, stored } => {
-                write!(f, "{stored} bits in {allocated} a pixel: up to 16 bits in 8 or 16 are read")
+                write!(f, "{allocated} bits a pixel, {stored} in use: up to 16 are read")
             }
             // The sentence of the pixel error, so that both doors say the same.
             Self::Codec { name } => write!(f, "{}", PixelError::Unsupported { name }),
@@ -97,10 +97,10 @@ impl fmt::Display for Refusal {
             Self::TooManyVoxels { found, limit } => {
                 write!(f, "{found} voxels: at most {limit} are read")
             }
-            Self::Conflict { images } => write!(
+            Self::Conflict { places } => write!(
                 f,
-                "{images} lie where another image lies, with different pixels, and nothing in the \
-                 header tells the two apart"
+                "more than one image, with different pixels, lies at {places}, and nothing in the \
+                 header tells them apart: export one reconstruction at a time"
             ),
             Self::Derived { word } => write!(
                 f,

@@ -73,3 +73,54 @@ fn unpack(packed: &[u8], samples: &mut [u16], shift: usize) -> Result<(), PixelE
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dicom::pixels::tests::format;
+
+    /// A fragment of two segments, the high bytes first.
+    fn fragment(high: &[u8], low: &[u8]) -> Vec<u8> {
+        let mut header = [0_u8; HEADER_BYTES];
+        header[0] = 2;
+        header[4] = 64;
+        header[8] = 64 + high.len() as u8;
+        [&header, high, low].concat()
+    }
+
+    #[test]
+    fn runs_and_literals_make_sixteen_bits() {
+        // Four pixels: a run of 0x01 four times; the literals 2, 3, then a run of two 4s.
+        let packed = fragment(&[253, 0x01], &[1, 2, 3, 255, 4]);
+
+        let samples = decode(&packed, &format(1, 4)).unwrap();
+
+        assert_eq!(samples, [0x0102, 0x0103, 0x0104, 0x0104]);
+    }
+
+    #[test]
+    fn a_run_past_the_last_pixel_is_cut_and_no_operation_is_none() {
+        let samples = decode(&fragment(&[128, 129, 7], &[129, 9]), &format(1, 3)).unwrap();
+
+        assert_eq!(samples, [0x0709; 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            has_header: bool,
+            offset in 0..255_u8,
+        ) {
+            if has_header && bytes.len() > 68 {
+                bytes[..12].copy_from_slice(&[2, 0, 0, 0, 64, 0, 0, 0, offset, 0, 0, 0]);
+            }
+            // Behind no `catch_unwind`.
+            if let Ok(samples) = decode(&bytes, &format(5, 7)) {
+                prop_assert_eq!(samples.len(), 35);
+            }
+        }
+    }
+}

@@ -18,10 +18,13 @@ pub(crate) struct Run {
     pub gap_mm: f64,
 }
 
-/// Sums up gaps as runs of equal ones.
+/// Sums up gaps as runs of equal ones. What differs from the median by rounding is the median.
 pub(crate) fn runs(gaps_mm: &[f64]) -> Vec<Run> {
+    let median_mm = median(gaps_mm);
     let mut runs: Vec<Run> = Vec::new();
     for (i, &gap_mm) in gaps_mm.iter().enumerate() {
+        let is_ordinary = (gap_mm - median_mm).abs() <= tolerance_mm(median_mm);
+        let gap_mm = if is_ordinary { median_mm } else { gap_mm };
         match runs.last_mut() {
             Some(run) if (gap_mm - run.gap_mm).abs() <= tolerance_mm(run.gap_mm) => {
                 run.count += 1;
@@ -31,6 +34,13 @@ pub(crate) fn runs(gaps_mm: &[f64]) -> Vec<Run> {
         }
     }
     runs
+}
+
+/// The middle one of the gaps, the upper of two; 0 where there are none.
+pub(crate) fn median(gaps_mm: &[f64]) -> f64 {
+    let mut sorted = gaps_mm.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// A longer row of wide gaps than this is a second pitch, not a row of losses.
@@ -118,6 +128,11 @@ mod tests {
         assert_eq!(missing_in(&[5.0, 5.0, 7.0, 5.0]), []);
         assert_eq!(missing_in(&[4.0, 4.0, 1.08, 7.0, 7.0]), []);
         assert_eq!(missing_in(&[5.0, 5.02, 4.98, 5.0]), []);
+    }
+
+    #[test]
+    fn rounding_hides_no_loss() {
+        assert_eq!(missing_in(&[4.98, 5.02, 4.98, 10.0, 5.02, 4.98]), [(3, 1)]);
     }
 
     #[test]

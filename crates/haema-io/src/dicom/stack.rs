@@ -7,7 +7,7 @@ use haema_volume::{Vec3, cross, dot, norm, scale, sub};
 use super::error::counted;
 use super::header::{Frame, Header, TELLTALES};
 use super::refusal::Refusal;
-use super::spacing::tolerance_mm;
+use super::spacing::{runs, tolerance_mm};
 use crate::phi::Uid;
 
 /// One frame of one file.
@@ -97,6 +97,10 @@ impl<'h> Stack<'h> {
         Self { images, copies: 0 }
     }
 
+    fn joined(&self, other: &Self) -> Self {
+        Self::new([self.images.as_slice(), &other.images].concat())
+    }
+
     fn first_mm(&self) -> f64 {
         self.images.first().map_or(0.0, position_mm)
     }
@@ -163,7 +167,7 @@ fn details<'h>(image: &Image<'h>) -> Details<'h> {
 
 /// Parts of one series with different kernel, thickness or kind. Where one part begins above the
 /// end of another they are one stack (thin at the base, thick above); where they overlap they are
-/// two reconstructions.
+/// two reconstructions, unless together they are as regular as alone.
 fn chains(group: Vec<Image<'_>>) -> Vec<Stack<'_>> {
     let mut parts: BTreeMap<Details<'_>, Vec<Image<'_>>> = BTreeMap::new();
     for image in group {
@@ -173,17 +177,21 @@ fn chains(group: Vec<Image<'_>>) -> Vec<Stack<'_>> {
     parts.sort_by(|a, b| a.first_mm().total_cmp(&b.first_mm()));
     let mut chains: Vec<Stack<'_>> = Vec::new();
     for part in parts {
-        let kernel = part.images[0].frame.kernel.as_deref();
-        let fits = |chain: &Stack<'_>| continues(chain, &part);
-        let has_kernel = |chain: &Stack<'_>| chain.images[0].frame.kernel.as_deref() == kernel;
-        let same = chains.iter().position(|chain| has_kernel(chain) && fits(chain));
-        let at = same.or_else(|| chains.iter().position(fits));
+        let with_its_kernel = chains.iter().position(|chain| {
+            has_kernel_of(chain, &part) && (continues(chain, &part) || fills(chain, &part))
+        });
+        let at = with_its_kernel.or_else(|| chains.iter().position(|c| continues(c, &part)));
         match at {
-            Some(at) => chains[at].images.extend(part.images),
+            Some(at) => chains[at] = chains[at].joined(&part),
             None => chains.push(part),
         }
     }
     chains
+}
+
+fn has_kernel_of(chain: &Stack<'_>, part: &Stack<'_>) -> bool {
+    let kernel = |stack: &Stack<'_>| stack.images[0].frame.kernel.clone();
+    kernel(chain) == kernel(part)
 }
 
 /// Whether `part` goes on where `chain` ends: above it, and not further than three of the wider
@@ -192,6 +200,14 @@ fn continues(chain: &Stack<'_>, part: &Stack<'_>) -> bool {
     let gap_mm = part.first_mm() - chain.last_mm();
     let widest = chain.gaps_mm().into_iter().chain(part.gaps_mm()).fold(0.0, f64::max);
     gap_mm >= SAME_PLACE_MM && gap_mm <= 3.0 * widest + tolerance_mm(widest)
+}
+
+/// Whether `part` lies in the gaps of `chain`, or the other way round, and makes the spacing no
+/// less regular: images of one stack whose headers round the thickness differently.
+fn fills(chain: &Stack<'_>, part: &Stack<'_>) -> bool {
+    let both = chain.joined(part);
+    let changes = |stack: &Stack<'_>| runs(&stack.gaps_mm()).len();
+    !both.has_repeats() && changes(&both) <= changes(chain).max(changes(part))
 }
 
 /// Drops copies, and tells apart what lies at the same places with different pixels.
@@ -207,7 +223,7 @@ fn resolve<'h>(
         return parts.into_iter().map(Ok).collect();
     }
     let places = (0..stack.images.len()).filter(|&i| stack.is_repeat(i)).count();
-    vec![Err((stack.images, Refusal::Conflict { images: counted(places, "image") }))]
+    vec![Err((stack.images, Refusal::Conflict { places: counted(places, "place") }))]
 }
 
 fn without_copies<'h>(

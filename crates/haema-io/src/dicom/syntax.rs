@@ -59,7 +59,7 @@ impl Syntax {
 
 fn unread_codec(number: &str) -> Option<&'static str> {
     Some(match number {
-        ".4.51" => "JPEG Extended 12-bit",
+        ".4.51" => "JPEG Extended 12-bit (1.2.840.10008.1.2.4.51)",
         ".4.92" | ".4.93" => "JPEG 2000 Part 2",
         ".4.94" | ".4.95" => "JPIP (pixels held elsewhere)",
         ".4.110" | ".4.111" | ".4.112" => "JPEG XL",

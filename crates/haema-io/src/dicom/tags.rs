@@ -62,7 +62,7 @@ macro_rules! attributes {
     ($($constant:ident = ($group:literal, $element:literal) $vr:ident $name:literal;)*) => {
         $(
             #[doc = concat!("_", $name, "_.")]
-            pub(crate) const $constant: Tag = Tag($group, $element);
+            pub const $constant: Tag = Tag($group, $element);
         )*
 
         /// Sorted by tag, which a test checks.
@@ -77,32 +77,50 @@ const fn vr_bytes(name: &str) -> [u8; 2] {
 }
 
 attributes! {
+    FILE_META_GROUP_LENGTH = (0x0002, 0x0000) UL "File Meta Information Group Length";
+    FILE_META_VERSION = (0x0002, 0x0001) OB "File Meta Information Version";
     MEDIA_STORAGE_SOP_CLASS_UID = (0x0002, 0x0002) UI "Media Storage SOP Class UID";
+    MEDIA_STORAGE_SOP_INSTANCE_UID = (0x0002, 0x0003) UI "Media Storage SOP Instance UID";
     TRANSFER_SYNTAX_UID = (0x0002, 0x0010) UI "Transfer Syntax UID";
+    IMPLEMENTATION_CLASS_UID = (0x0002, 0x0012) UI "Implementation Class UID";
     IMAGE_TYPE = (0x0008, 0x0008) CS "Image Type";
     SOP_CLASS_UID = (0x0008, 0x0016) UI "SOP Class UID";
     SOP_INSTANCE_UID = (0x0008, 0x0018) UI "SOP Instance UID";
+    STUDY_DATE = (0x0008, 0x0020) DA "Study Date";
     ACQUISITION_DATE_TIME = (0x0008, 0x002A) DT "Acquisition DateTime";
+    STUDY_TIME = (0x0008, 0x0030) TM "Study Time";
     ACQUISITION_TIME = (0x0008, 0x0032) TM "Acquisition Time";
+    ACCESSION_NUMBER = (0x0008, 0x0050) SH "Accession Number";
     MODALITY = (0x0008, 0x0060) CS "Modality";
+    MANUFACTURER = (0x0008, 0x0070) LO "Manufacturer";
+    REFERRING_PHYSICIAN_NAME = (0x0008, 0x0090) PN "Referring Physician's Name";
     SERIES_DESCRIPTION = (0x0008, 0x103E) LO "Series Description";
     FRAME_TYPE = (0x0008, 0x9007) CS "Frame Type";
+    PATIENT_NAME = (0x0010, 0x0010) PN "Patient's Name";
+    PATIENT_ID = (0x0010, 0x0020) LO "Patient ID";
+    PATIENT_BIRTH_DATE = (0x0010, 0x0030) DA "Patient's Birth Date";
+    PATIENT_SEX = (0x0010, 0x0040) CS "Patient's Sex";
     CONTRAST_BOLUS_AGENT = (0x0018, 0x0010) LO "Contrast/Bolus Agent";
     CONTRAST_BOLUS_AGENT_SEQUENCE = (0x0018, 0x0012) SQ "Contrast/Bolus Agent Sequence";
+    BODY_PART_EXAMINED = (0x0018, 0x0015) CS "Body Part Examined";
     SLICE_THICKNESS = (0x0018, 0x0050) DS "Slice Thickness";
     KVP = (0x0018, 0x0060) DS "KVP";
     GANTRY_DETECTOR_TILT = (0x0018, 0x1120) DS "Gantry/Detector Tilt";
     FILTER_TYPE = (0x0018, 0x1160) SH "Filter Type";
     CONVOLUTION_KERNEL = (0x0018, 0x1210) SH "Convolution Kernel";
+    PATIENT_POSITION = (0x0018, 0x5100) CS "Patient Position";
     CT_RECONSTRUCTION_SEQUENCE = (0x0018, 0x9314) SQ "CT Reconstruction Sequence";
     CT_IMAGE_FRAME_TYPE_SEQUENCE = (0x0018, 0x9329) SQ "CT Image Frame Type Sequence";
     STUDY_INSTANCE_UID = (0x0020, 0x000D) UI "Study Instance UID";
     SERIES_INSTANCE_UID = (0x0020, 0x000E) UI "Series Instance UID";
+    STUDY_ID = (0x0020, 0x0010) SH "Study ID";
     SERIES_NUMBER = (0x0020, 0x0011) IS "Series Number";
     ACQUISITION_NUMBER = (0x0020, 0x0012) IS "Acquisition Number";
+    INSTANCE_NUMBER = (0x0020, 0x0013) IS "Instance Number";
     IMAGE_POSITION_PATIENT = (0x0020, 0x0032) DS "Image Position (Patient)";
     IMAGE_ORIENTATION_PATIENT = (0x0020, 0x0037) DS "Image Orientation (Patient)";
     FRAME_OF_REFERENCE_UID = (0x0020, 0x0052) UI "Frame of Reference UID";
+    POSITION_REFERENCE_INDICATOR = (0x0020, 0x1040) LO "Position Reference Indicator";
     FRAME_CONTENT_SEQUENCE = (0x0020, 0x9111) SQ "Frame Content Sequence";
     PLANE_POSITION_SEQUENCE = (0x0020, 0x9113) SQ "Plane Position Sequence";
     PLANE_ORIENTATION_SEQUENCE = (0x0020, 0x9116) SQ "Plane Orientation Sequence";

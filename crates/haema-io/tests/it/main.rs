@@ -4,5 +4,12 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod ct_ich;
+mod dicom_bad_input;
+mod dicom_behaviours;
+mod dicom_choice;
+mod dicom_no_panic;
+mod dicom_real_series;
+mod dicom_transfer_syntaxes;
 mod hostile;
 mod images;
+mod phantom;
