@@ -14,6 +14,7 @@
 
 mod augment;
 mod config;
+mod error;
 mod run;
 mod samples;
 mod split;
@@ -23,5 +24,6 @@ mod tests;
 
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
-pub use run::{Epoch, Job, Progress, TrainError, TrainSummary, train};
+pub use error::TrainError;
+pub use run::{Epoch, Job, Progress, TrainSummary, train};
 pub use split::{CaseSize, Split, SplitError};

@@ -141,6 +141,10 @@ impl Model {
     /// # Errors
     ///
     /// [`SpecError`] where the network does not take the grid.
+    ///
+    /// # Panics
+    ///
+    /// Never: the executor gives one value for each voxel.
     pub fn predict(&self, prepared: Prepared, threads: usize) -> Result<Predicted, SpecError> {
         let Prepared { input, undo, voxel_volume_mm3 } = prepared;
         let size = input.size();
