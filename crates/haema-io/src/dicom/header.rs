@@ -14,6 +14,7 @@ use crate::phi::{FreeText, Uid};
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
     pub syntax: Syntax,
+    pub study: Uid,
     pub series: Uid,
     pub instance: Uid,
     pub frame_of_reference: Uid,
@@ -81,6 +82,7 @@ impl Header {
         ];
         Self {
             syntax: object.syntax,
+            study: uid(tags::STUDY_INSTANCE_UID),
             series: uid(tags::SERIES_INSTANCE_UID),
             instance: uid(tags::SOP_INSTANCE_UID),
             frame_of_reference: uid(tags::FRAME_OF_REFERENCE_UID),

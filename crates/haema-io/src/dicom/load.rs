@@ -204,15 +204,5 @@ pub(crate) fn pixel_warnings(loaded: &Loaded<'_>) -> Vec<String> {
             "the header calls {hu:.0} HU padding (Pixel Padding Value); such voxels were set to air"
         ));
     }
-    let darkest = loaded.ct.voxels_hu().as_slice().iter().copied().fold(f32::INFINITY, f32::min);
-    if darkest > AIR_EXPECTED_BELOW_HU {
-        warnings.push(format!(
-            "no voxel is as dark as air (the darkest has {darkest:.0} HU): these may not be \
-             Hounsfield units"
-        ));
-    }
     warnings
 }
-
-/// Air is −1000; a scan without anything below this shows no air, or is on another scale.
-const AIR_EXPECTED_BELOW_HU: f32 = -500.0;

@@ -1,5 +1,6 @@
 //! Every file at a path, its header, and what the series in them are.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -194,7 +195,9 @@ impl Names {
     fn next(&mut self, header: &Header) -> String {
         let letters = header.modality.chars().filter(char::is_ascii_alphanumeric).take(4);
         let prefix = letters.collect::<String>().to_ascii_lowercase();
-        let base = header.series.pseudonym(if prefix.is_empty() { "dicom" } else { &prefix });
+        // Old exports leave the series unnamed; the image's own identifier tells them apart.
+        let named = if header.series.is_empty() { &header.instance } else { &header.series };
+        let base = named.pseudonym(if prefix.is_empty() { "dicom" } else { &prefix });
         let same = self.given.iter().filter(|given| **given == base).count();
         self.given.push(base.clone());
         if same == 0 { base } else { format!("{base}-{}", same + 1) }
@@ -266,6 +269,20 @@ impl<'h> Judged<'h> {
     /// The series to read.
     pub(crate) fn best(&self) -> Option<&Candidate<'h>> {
         self.usable.first().filter(|best| best.is_asked_for || !self.is_by_name)
+    }
+
+    /// Says where scans of several studies lie together: only one is read.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let study = |candidate: &Candidate<'h>| &candidate.usable.stack.images[0].header.study;
+        let studies: BTreeSet<&Uid> = self.usable.iter().map(study).collect();
+        if studies.len() < 2 || self.is_by_name {
+            return Vec::new();
+        }
+        vec![format!(
+            "scans of {} lie here together, and one is read: give each its own folder, or ask for \
+             a series by its name",
+            counted(studies.len(), "examination")
+        )]
     }
 
     /// Whether what the user typed names any series, usable or not.
