@@ -16,6 +16,7 @@ mod choose;
 mod codestream;
 mod elements;
 mod error;
+mod files;
 mod geometry_warnings;
 mod header;
 mod hounsfield;
@@ -100,7 +101,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
             DicomError::NoSuchSeries { series: reports }
         });
     };
-    let loaded = load::load(study.source(), &best.usable.stack, threads)?;
+    let loaded = load::load(study.files(), &best.usable.stack, threads)?;
     let grid = loaded.ct.grid();
     let missing_slices = spacing::missing(&grid.gaps_mm(), &loaded.stack.thickness_mm());
     let header_tilt_deg = loaded.stack.images.iter().find_map(|image| image.header.tilt_deg);

@@ -164,11 +164,10 @@ fn refusal_of_pixels(image: &Image<'_>) -> Option<Refusal> {
 }
 
 fn refusal_of_unit(image: &Image<'_>) -> Option<Refusal> {
-    // US is "unspecified": PS3.3 §C.11.1.1.2 gives it to CT whose numbers are Hounsfield units
-    // all the same when slope and intercept are there.
-    match image.frame.rescale_type.as_deref() {
-        None | Some("HU" | "US" | "HU_MOD") => {}
-        Some(unit) => return Some(Refusal::OtherUnit { unit: tame(unit) }),
+    // US is "unspecified", which some CT write beside a slope and intercept that give HU.
+    let unit = image.frame.rescale_type.as_deref().map(str::to_uppercase);
+    if let Some(unit) = unit.filter(|unit| !matches!(unit.as_str(), "HU" | "US")) {
+        return Some(Refusal::OtherUnit { unit: tame(&unit) });
     }
     match rescale(image) {
         None => Some(Refusal::NoRescale),
