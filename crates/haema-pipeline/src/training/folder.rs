@@ -62,6 +62,10 @@ pub fn read_split(run: &Path) -> Result<Option<Split>, TrainError> {
 /// # Errors
 ///
 /// [`TrainError`], which names the case whose mask cannot be read or is not there.
+///
+/// # Panics
+///
+/// Never: counting does not panic.
 pub fn bleed_sizes(dataset: &Dataset, threads: usize) -> Result<Vec<CaseSize>, TrainError> {
     let queue = Mutex::new(dataset.cases().iter().enumerate());
     let counted = Mutex::new(Vec::with_capacity(dataset.cases().len()));
