@@ -15,6 +15,7 @@
 mod augment;
 mod config;
 mod error;
+mod folder;
 mod run;
 mod samples;
 mod split;
@@ -25,5 +26,6 @@ mod tests;
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
 pub use error::TrainError;
+pub use folder::{bleed_sizes, read_config, read_config_file, read_split};
 pub use run::{Epoch, Job, Progress, TrainSummary, train};
 pub use split::{CaseSize, Split, SplitError};

@@ -113,6 +113,11 @@ impl Model {
         &self.sha256
     }
 
+    /// Its parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.params
+    }
+
     /// How a scan becomes its input.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing

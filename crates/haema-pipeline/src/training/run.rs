@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{SCHEMA, Schedule, TrainConfig};
 use super::error::TrainError;
+use super::folder::{CONFIG, SPLIT};
 use super::samples::{self, Sample};
 use super::split::{Split, SplitError};
 
@@ -156,7 +157,7 @@ fn claim_folder(run: &Path, config: &TrainConfig, split: &Split) -> Result<(), T
         .map_err(|error| text("the configuration", error.to_string()))?;
     let split = serde_json::to_string_pretty(split)
         .map_err(|error| text("the split", error.to_string()))?;
-    for (name, content) in [("config.toml", config), ("split.json", split)] {
+    for (name, content) in [(CONFIG, config), (SPLIT, split)] {
         let path = run.join(name);
         if path.exists() {
             if fs::read(&path, 1 << 24)? != content.as_bytes() {
