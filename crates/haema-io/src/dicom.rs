@@ -16,6 +16,7 @@ mod choose;
 mod codestream;
 mod elements;
 mod error;
+mod files;
 mod geometry_warnings;
 mod header;
 mod hounsfield;
@@ -40,6 +41,7 @@ use std::path::Path;
 pub use error::{DicomError, FileError, PixelError};
 pub use tags::Tag;
 
+use crate::plausibility;
 use crate::scan::{InputKind, Provenance, Scan, SeriesReport};
 use study::Study;
 
@@ -76,7 +78,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, DicomError> {
     Ok(Inspection {
         file_count: study.file_count(),
         series: judged.reports(),
-        warnings: study.warnings(),
+        warnings: [judged.warnings(), study.warnings()].concat(),
     })
 }
 
@@ -99,12 +101,13 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
             DicomError::NoSuchSeries { series: reports }
         });
     };
-    let loaded = load::load(study.source(), &best.usable.stack, threads)?;
+    let loaded = load::load(study.files(), &best.usable.stack, threads)?;
     let grid = loaded.ct.grid();
     let missing_slices = spacing::missing(&grid.gaps_mm(), &loaded.stack.thickness_mm());
     let header_tilt_deg = loaded.stack.images.iter().find_map(|image| image.header.tilt_deg);
 
     let mut warnings = best.usable.doubts.clone();
+    warnings.extend(judged.warnings());
     warnings.extend(study.warnings());
     warnings.extend(loaded.warnings.iter().cloned());
     warnings.extend(geometry_warnings::warnings(
@@ -114,6 +117,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
         header_tilt_deg,
     ));
     warnings.extend(load::pixel_warnings(&loaded));
+    warnings.extend(plausibility::doubts(&loaded.ct));
     let mut files: Vec<usize> = loaded.stack.images.iter().map(|image| image.file).collect();
     files.sort_unstable();
     files.dedup();

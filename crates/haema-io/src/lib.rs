@@ -17,6 +17,7 @@ pub mod meta_image;
 pub mod nifti;
 pub mod nrrd;
 pub mod phi;
+pub mod plausibility;
 mod scan;
 mod voxels;
 

@@ -18,6 +18,11 @@ impl Uid {
         Self(raw.into())
     }
 
+    /// Whether the header has none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this is the identifier that the user typed.
     pub fn is(&self, typed: &str) -> bool {
         self.0 == typed.trim()

@@ -159,7 +159,7 @@ fn multiply_add<I: Isa, const R: usize, const STEP: usize>(
     matrix: &[ChannelBlock],
     sums: &mut [I::V; R],
 ) {
-    let source = &source[..(R - 1) * STEP + 1];
+    let source = &source[..=((R - 1) * STEP)];
     let matrix = &matrix[..LANES];
     for (lane, weights) in matrix.iter().enumerate() {
         let weights = isa.load(weights);

@@ -128,6 +128,7 @@ impl Geometry {
 
     /// The walk of the data gradient: input and output exchanged. [`Tap::kernel_taps`] still names
     /// the same weights; the matrix of each is transposed when it is packed.
+    #[must_use]
     pub fn transposed(&self) -> Self {
         let (in_step, out_step) = (self.out_step, self.in_step);
         let mut phases = Vec::new();

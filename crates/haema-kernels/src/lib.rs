@@ -15,7 +15,7 @@
 //! | [`winograd_grad`] | weight gradient of 3³ stride 1 in Winograd's domain |
 //! | [`stem`] | the first convolution, from one channel |
 //! | [`resize`] | max pooling and trilinear upsampling |
-//! | [`norm`] | instance normalisation, leaky ReLU, residual sum, channel dropout |
+//! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
 //!
 //! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
 //! knows what a model is. Wrong lengths panic before any work. A kernel's result does not depend on

@@ -1,7 +1,7 @@
 //! What follows a convolution: normalisation, activation, dropout, residual sum; and its gradient.
 //!
 //! Statistics come from the convolution itself ([`ChannelStats`]); here each channel is an affine
-//! map, `z = scale · x + shift`, then leaky ReLU `max(z, slope · z)`, then `keep` (0 or `1/(1−p)` of
+//! map, `z = scale · x + shift`, then leaky `ReLU` `max(z, slope · z)`, then `keep` (0 or `1/(1−p)` of
 //! channel dropout; 1 in inference), then the residual is added.
 
 use crate::isa::{Door, Isa, Kernel};
@@ -38,7 +38,7 @@ pub struct ChannelGrad {
 pub struct Activation<'a> {
     /// One for each block.
     pub maps: &'a [ChannelMap],
-    /// Leaky ReLU's slope for negative values.
+    /// Leaky `ReLU`'s slope for negative values.
     pub slope: f32,
 }
 
@@ -135,7 +135,7 @@ pub fn backward_sums(
 ) {
     check(shape, activation, &[raw, out_grad]);
     assert_eq!(sums.len(), shape.blocks, "norm: one sum for each block");
-    door.run(Sums { shape, activation, raw, out_grad, sums });
+    door.run(Sums { shape, activation, raw, out_grad, totals: sums });
 }
 
 struct Sums<'a> {
@@ -143,7 +143,7 @@ struct Sums<'a> {
     activation: Activation<'a>,
     raw: &'a [ChannelBlock],
     out_grad: &'a [ChannelBlock],
-    sums: &'a mut [ChannelStats],
+    totals: &'a mut [ChannelStats],
 }
 
 /// Gradient before the activation, `dz`.
@@ -187,7 +187,7 @@ impl Kernel for Sums<'_> {
                     sums[0] = isa.add(sums[0], dz);
                     sums[1] = isa.mul_add(dz, x, sums[1]);
                 }
-                crate::gather::add_row(isa, &mut self.sums[block], sums);
+                crate::gather::add_row(isa, &mut self.totals[block], sums);
             }
         }
     }

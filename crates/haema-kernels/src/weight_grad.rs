@@ -164,8 +164,8 @@ fn add_part<I: Isa, const IN: usize, const OUT: usize, const N: usize>(
     for i in 0..N {
         open[i] = isa.load(&sums[i]);
     }
-    let inputs = inputs[..(columns - 1) * IN + 1].iter().step_by(IN);
-    let grads = grads[..(columns - 1) * OUT + 1].iter().step_by(OUT);
+    let inputs = inputs[..=((columns - 1) * IN)].iter().step_by(IN);
+    let grads = grads[..=((columns - 1) * OUT)].iter().step_by(OUT);
     for (input, grad) in inputs.zip(grads) {
         let grad = isa.load(grad);
         let channels = &input.0[first..first + N];

@@ -297,7 +297,7 @@ pub(crate) fn transform_tile<I: Isa, const STRIDE: usize>(
     points: &mut [ChannelBlock],
 ) {
     let patch = &patch[..5 * pitch + 6];
-    let points = &mut points[..35 * STRIDE + 1];
+    let points = &mut points[..=(35 * STRIDE)];
     let mut half = [[isa.splat(0.0); 6]; 6];
     for x in 0..6 {
         let mut column = [isa.splat(0.0); 6];
@@ -335,7 +335,7 @@ fn input_transform<I: Isa>(isa: I, d: [I::V; 6]) -> [I::V; 6] {
 /// `Aᵀ m A` of one tile: 4 × 4 outputs; `products` are `TILES` apart.
 #[inline(always)]
 fn inverse_tile<I: Isa>(isa: I, products: &[ChannelBlock]) -> [[I::V; 4]; 4] {
-    let products = &products[..35 * TILES + 1];
+    let products = &products[..=(35 * TILES)];
     let mut half = [[isa.splat(0.0); 6]; 4];
     for v in 0..6 {
         let mut column = [isa.splat(0.0); 6];

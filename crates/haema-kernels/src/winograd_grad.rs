@@ -211,7 +211,7 @@ fn transform_grad<I: Isa>(
     points: &mut [ChannelBlock],
 ) {
     let patch = &patch[..3 * pitch + 4];
-    let points = &mut points[..35 * TILES + 1];
+    let points = &mut points[..=(35 * TILES)];
     let mut half = [[isa.splat(0.0); 4]; 6];
     for x in 0..4 {
         let mut column = [isa.splat(0.0); 4];

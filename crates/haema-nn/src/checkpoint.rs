@@ -29,8 +29,8 @@ pub struct CheckpointError {
 }
 
 impl CheckpointError {
-    fn new(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string() }
+    fn new(reason: impl std::fmt::Display) -> Self {
+        Self { reason: format!("{reason}") }
     }
 }
 

@@ -144,7 +144,7 @@ impl Executor {
             Op::MaxPool2 => {
                 parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
                     resize::max_pool_plane(views[0], shape, z, out);
-                })
+                });
             }
             Op::Trilinear2 => {
                 parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {

@@ -179,7 +179,7 @@ mod tests {
                 let at = |step: f32| {
                     let mut moved = logits.clone();
                     moved[i] += step;
-                    loss.value_and_grad(&moved, &target, &mut vec![0.0; 40]).loss
+                    loss.value_and_grad(&moved, &target, &mut [0.0; 40]).loss
                 };
                 let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
                 assert!(

@@ -133,12 +133,12 @@ impl Node {
             Op::MaxPool2 => {
                 parallel::chunks(machine.threads, self.out.elements_mut(), slab, |z, out| {
                     resize::max_pool_plane(views[0], shape, z, out);
-                })
+                });
             }
             Op::Trilinear2 => {
                 parallel::chunks(machine.threads, self.out.elements_mut(), slab, |z, out| {
                     resize::trilinear_plane(views[0], shape, z, out);
-                })
+                });
             }
             Op::SumUp => sum_up::forward(machine, &views, shape, self.out.elements_mut()),
         }

@@ -117,21 +117,18 @@ pub(crate) fn grads(
         let (block, lane) = (channel / LANES, channel % LANES);
         let sum_dz = total[block].sum[lane];
         let grad = &mut grads[block];
-        match (moments, params.affine) {
-            (Some(moments), Some((gamma, _))) => {
-                let (mean, s) = (moments.mean[channel], moments.divisor[channel]);
-                let sum_dz_x_hat = (total[block].sum_of_squares[lane] - mean * sum_dz) / s;
-                let factor = f64::from(gamma[channel]) / s;
-                let pull = factor * sum_dz_x_hat / moments.voxels * moments.ratio[channel] / s;
-                grad.from_dz.0[lane] = factor as f32;
-                grad.from_x.0[lane] = -pull as f32;
-                grad.constant.0[lane] = (pull * mean - factor * sum_dz / moments.voxels) as f32;
-                of_params.push([sum_dz_x_hat as f32, sum_dz as f32]);
-            }
-            _ => {
-                grad.from_dz.0[lane] = 1.0;
-                of_params.push([0.0, sum_dz as f32]);
-            }
+        if let (Some(moments), Some((gamma, _))) = (moments, params.affine) {
+            let (mean, s) = (moments.mean[channel], moments.divisor[channel]);
+            let sum_dz_x_hat = (total[block].sum_of_squares[lane] - mean * sum_dz) / s;
+            let factor = f64::from(gamma[channel]) / s;
+            let pull = factor * sum_dz_x_hat / moments.voxels * moments.ratio[channel] / s;
+            grad.from_dz.0[lane] = factor as f32;
+            grad.from_x.0[lane] = -pull as f32;
+            grad.constant.0[lane] = (pull * mean - factor * sum_dz / moments.voxels) as f32;
+            of_params.push([sum_dz_x_hat as f32, sum_dz as f32]);
+        } else {
+            grad.from_dz.0[lane] = 1.0;
+            of_params.push([0.0, sum_dz as f32]);
         }
     }
     (grads, of_params)

@@ -28,6 +28,11 @@ impl ParamInfo {
         self.shape.iter().product()
     }
 
+    /// The last word of its name.
+    fn part(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or_default()
+    }
+
     /// Whether it holds no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -118,9 +123,9 @@ impl Parameters {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for info in params.infos.clone() {
             let values = params.get_mut(&info.name);
-            if info.name.ends_with(".gamma") {
+            if info.part() == "gamma" {
                 values.fill(1.0);
-            } else if info.name.ends_with(".weight") {
+            } else if info.part() == "weight" {
                 let kernel: usize = info.shape[2..].iter().product();
                 let (fan_out, fan_in) = (info.shape[0] * kernel, info.shape[1] * kernel);
                 for value in values {
@@ -128,7 +133,7 @@ impl Parameters {
                 }
             }
         }
-        let last_bias = params.infos.iter().rev().find(|info| info.name.ends_with(".bias"));
+        let last_bias = params.infos.iter().rev().find(|info| info.part() == "bias");
         if let Some(name) = last_bias.map(|info| info.name.clone()) {
             params.get_mut(&name).fill(output_bias);
         }
@@ -226,7 +231,8 @@ impl Parameters {
         for info in params.infos.clone() {
             let tensor = tensors
                 .tensor(&info.name)
-                .map_err(|_| WeightsError::Missing { name: info.name.clone() })?;
+                .ok()
+                .ok_or_else(|| WeightsError::Missing { name: info.name.clone() })?;
             if tensor.shape() != info.shape {
                 let (found, wanted) = (tensor.shape().to_vec(), info.shape);
                 return Err(WeightsError::Shape { name: info.name, found, wanted });
@@ -248,7 +254,7 @@ impl Parameters {
                 hash.update(value.to_le_bytes());
             }
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", hash.finalize())
     }
 }
 

@@ -70,7 +70,7 @@ pub struct ConvSpec {
     pub up: Up,
     /// Normalisation; none where absent.
     pub norm: Option<NormSpec>,
-    /// Slope of leaky ReLU for negative values: 0 is ReLU, 1 no activation.
+    /// Slope of leaky `ReLU` for negative values: 0 is `ReLU`, 1 no activation.
     pub slope: f32,
     /// Probability that training drops a channel, or a voxel of a channel.
     pub dropout: f32,
@@ -87,7 +87,7 @@ pub struct ConvSpec {
 pub struct NormActSpec {
     /// The normalisation.
     pub norm: NormSpec,
-    /// Slope of leaky ReLU for negative values.
+    /// Slope of leaky `ReLU` for negative values.
     pub slope: f32,
 }
 

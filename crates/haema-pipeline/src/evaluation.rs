@@ -1,6 +1,5 @@
 //! How well a model does on cases with masks: one row a case, and figures with intervals.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use haema_eval::{Bootstrap, Interval, Overlap, median_absolute_error_ml, roc_auc};
@@ -40,7 +39,7 @@ pub enum EvalError {
         /// Its id.
         id: String,
         /// Why.
-        source: SegmentError,
+        source: Box<SegmentError>,
     },
     /// A mask and its scan do not belong together.
     #[error("the mask of case {id} is not on its scan's grid")]
@@ -122,7 +121,7 @@ pub fn evaluate(
 fn score(case: &Case, model: &Model, threads: usize) -> Result<CaseScore, EvalError> {
     let id = || case.id().to_owned();
     let read = |source| EvalError::Read { id: id(), source: Box::new(source) };
-    let segment = |source: SegmentError| EvalError::Segment { id: id(), source };
+    let segment = |source: SegmentError| EvalError::Segment { id: id(), source: Box::new(source) };
     let measure = |source| EvalError::Measure { id: id(), source };
     let ct = case.read_image().map_err(read)?;
     let reference =
@@ -217,38 +216,30 @@ fn number(value: Option<f64>) -> String {
 }
 
 fn cases_csv(scores: &[CaseScore]) -> String {
-    let mut text = String::from(
-        "case,subtypes,reference_ml,predicted_ml,soft_ml,score,dice,precision,recall\n",
-    );
-    for s in scores {
+    let row = |s: &CaseScore| {
         let figures = [s.overlap.dice(), s.overlap.precision(), s.overlap.recall()].map(number);
-        let _ = writeln!(
-            text,
-            "{},{},{:.2},{:.2},{:.2},{:.4},{}",
-            s.id,
-            s.subtypes.join("+"),
-            s.reference_ml,
-            s.predicted_ml,
-            s.soft_ml,
-            s.score,
-            figures.join(",")
-        );
-    }
-    text
+        let volumes = [s.reference_ml, s.predicted_ml, s.soft_ml].map(|ml| format!("{ml:.2}"));
+        let (volumes, figures) = (volumes.join(","), figures.join(","));
+        format!("{},{},{volumes},{:.4},{figures}", s.id, s.subtypes.join("+"), s.score)
+    };
+    let head = "case,subtypes,reference_ml,predicted_ml,soft_ml,score,dice,precision,recall";
+    lines(std::iter::once(head.to_owned()).chain(scores.iter().map(row)))
 }
 
 /// The summary as a table.
 pub fn summary_markdown(scores: &[CaseScore]) -> String {
-    let mut text = String::from(
-        "| figure | cases | value | 95 % interval (bootstrap by patient) |\n|---|---|---|---|\n",
-    );
-    for row in summarise(scores) {
+    let row = |row: &Summary| {
         let interval =
             row.interval.map_or_else(String::new, |i| format!("{:.3} to {:.3}", i.lower, i.upper));
-        let _ =
-            writeln!(text, "| {} | {} | {} | {interval} |", row.name, row.cases, number(row.value));
-    }
-    text
+        format!("| {} | {} | {} | {interval} |", row.name, row.cases, number(row.value))
+    };
+    let head =
+        ["| figure | cases | value | 95 % interval (bootstrap by patient) |", "|---|---|---|---|"];
+    lines(head.map(str::to_owned).into_iter().chain(summarise(scores).iter().map(row)))
+}
+
+fn lines(rows: impl Iterator<Item = String>) -> String {
+    rows.flat_map(|row| [row, "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]

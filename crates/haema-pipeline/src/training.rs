@@ -14,6 +14,8 @@
 
 mod augment;
 mod config;
+mod error;
+mod folder;
 mod run;
 mod samples;
 mod split;
@@ -23,5 +25,7 @@ mod tests;
 
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
-pub use run::{Epoch, Job, Progress, TrainError, TrainSummary, train};
+pub use error::TrainError;
+pub use folder::{bleed_sizes, read_config, read_config_file, read_split};
+pub use run::{Epoch, Job, Progress, TrainSummary, train};
 pub use split::{CaseSize, Split, SplitError};

@@ -164,11 +164,10 @@ fn refusal_of_pixels(image: &Image<'_>) -> Option<Refusal> {
 }
 
 fn refusal_of_unit(image: &Image<'_>) -> Option<Refusal> {
-    // US is "unspecified": PS3.3 §C.11.1.1.2 gives it to CT whose numbers are Hounsfield units
-    // all the same when slope and intercept are there.
-    match image.frame.rescale_type.as_deref() {
-        None | Some("HU" | "US" | "HU_MOD") => {}
-        Some(unit) => return Some(Refusal::OtherUnit { unit: tame(unit) }),
+    // US is "unspecified", which some CT write beside a slope and intercept that give HU.
+    let unit = image.frame.rescale_type.as_deref().map(str::to_uppercase);
+    if let Some(unit) = unit.filter(|unit| !matches!(unit.as_str(), "HU" | "US")) {
+        return Some(Refusal::OtherUnit { unit: tame(&unit) });
     }
     match rescale(image) {
         None => Some(Refusal::NoRescale),
@@ -384,4 +383,38 @@ pub(crate) fn reason_taken(usable: &Usable<'_>) -> String {
 /// A short code from a header, safe to print: what scanners write there and no more.
 pub(crate) fn tame(code: &str) -> String {
     code.chars().filter(|c| c.is_ascii_alphanumeric() || " _+-./".contains(*c)).take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_known_by_their_makers_names() {
+        for soft in ["H31s", "Hr38h", "J40s", "STANDARD", "STD+", "SOFT", "UB", "FC21", "FC64"] {
+            assert_eq!(kernel_kind(soft), KernelKind::Soft, "{soft}");
+        }
+        for sharp in ["H60s", "H70h", "Hr64", "BONE", "BONEPLUS", "EDGE", "YD", "FC81", "LUNG"] {
+            assert_eq!(kernel_kind(sharp), KernelKind::Sharp, "{sharp}");
+        }
+        for unknown in ["", "H", "FC", "FC10", "XYZ", "3"] {
+            assert_eq!(kernel_kind(unknown), KernelKind::Unknown, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn codes_from_headers_are_tamed() {
+        assert_eq!(tame("STD+\n\u{7}ü"), "STD+");
+        assert_eq!(tame("A code that is much too long to be one"), "A code that is m");
+    }
+
+    #[test]
+    fn the_first_difference_is_the_advantage() {
+        let best = Merit([1, 1, 1, 2, 0, 1, 30]);
+        let sharp = Merit([1, 1, 1, 0, 1, 1, 90]);
+
+        assert!(best > sharp);
+        assert_eq!(best.advantage_over(&sharp), "has a kernel that suits the brain better");
+        assert_eq!(best.advantage_over(&best), "comes first by name");
+    }
 }

@@ -79,6 +79,16 @@ pub(crate) enum WalkError {
     Bad(FileError),
 }
 
+impl WalkError {
+    /// The error of a walk that had the whole file: if that was not enough, it has grown since.
+    pub(crate) fn into_file_error(self) -> FileError {
+        match self {
+            Self::Bad(error) => error,
+            Self::NeedsMore => FileError::Changed,
+        }
+    }
+}
+
 impl From<LimitError> for WalkError {
     fn from(error: LimitError) -> Self {
         Self::Bad(error.into())

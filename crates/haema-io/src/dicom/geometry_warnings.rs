@@ -16,6 +16,9 @@ const TILT_DISAGREES_DEG: f64 = 1.0;
 /// Slices that step out of line by more than this are told: about four pixels.
 const SIDEWAYS_MAX_MM: f64 = 2.0;
 
+/// Thickness and distance that differ by more than this share are told.
+const THICKNESS_DIFFERS: f64 = 0.2;
+
 /// More runs than this are told as a range: nobody reads a list of forty gaps.
 const RUNS_TOLD_MAX: usize = 5;
 
@@ -35,6 +38,7 @@ pub(crate) fn warnings(
     }
     warnings.extend(missing.iter().map(missing_sentence));
     warnings.extend(uneven_sentence(stack, missing));
+    warnings.extend(thickness_sentence(stack, missing));
     warnings.extend(tilt_sentences(grid, header_tilt_deg));
     warnings.extend(sideways_sentence(grid));
     warnings
@@ -66,6 +70,33 @@ fn uneven_sentence(stack: &Stack<'_>, missing: &[MissingSlices]) -> Option<Strin
         "slices are unevenly spaced: {}; each counts with its own thickness",
         told_gaps(&rest, &gaps_mm, &stack.travel_mm())
     ))
+}
+
+/// Slices that leave something between them, or overlap, more often than not. That the header's
+/// thickness is nominal is allowed for.
+fn thickness_sentence(stack: &Stack<'_>, missing: &[MissingSlices]) -> Option<String> {
+    let gaps_mm = stack.gaps_mm();
+    let thickness_mm = stack.thickness_mm();
+    let ratios = (0..gaps_mm.len()).filter(|&i| missing.iter().all(|m| m.after != i)).map(|i| {
+        let (below, above) = (thickness_mm[i]?, thickness_mm[i + 1]?);
+        Some((gaps_mm[i] / f64::midpoint(below, above), below))
+    });
+    let mut ratios = ratios.collect::<Option<Vec<_>>>()?;
+    ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let &(ratio, thickness_mm) = ratios.get(ratios.len() / 2)?;
+    let gap_mm = ratio * thickness_mm;
+    if ratio > 1.0 + THICKNESS_DIFFERS {
+        return Some(format!(
+            "slices are {thickness_mm:.2} mm thick and {gap_mm:.2} mm apart: what lies between \
+             them was not seen"
+        ));
+    }
+    (ratio < 1.0 - THICKNESS_DIFFERS).then(|| {
+        format!(
+            "slices are {thickness_mm:.2} mm thick and {gap_mm:.2} mm apart: they overlap, and \
+             each counts for its distance to the next"
+        )
+    })
 }
 
 fn told_gaps(runs: &[Run], gaps_mm: &[f64], travel_mm: &[f64]) -> String {

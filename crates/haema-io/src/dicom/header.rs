@@ -14,6 +14,7 @@ use crate::phi::{FreeText, Uid};
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
     pub syntax: Syntax,
+    pub study: Uid,
     pub series: Uid,
     pub instance: Uid,
     pub frame_of_reference: Uid,
@@ -65,7 +66,7 @@ pub(crate) struct Frame {
 impl Header {
     /// Collects what an object says. Missing attributes stay missing: what they mean is decided
     /// where the series is judged.
-    pub(crate) fn from_object(object: &Object<'_>) -> Self {
+    pub(crate) fn from_object(object: &Object) -> Self {
         let data = object.data_set();
         let uid = |tag| Uid::new(data.text(tag).unwrap_or_default());
         let pixel_bytes = object.pixel_bytes();
@@ -81,6 +82,7 @@ impl Header {
         ];
         Self {
             syntax: object.syntax,
+            study: uid(tags::STUDY_INSTANCE_UID),
             series: uid(tags::SERIES_INSTANCE_UID),
             instance: uid(tags::SOP_INSTANCE_UID),
             frame_of_reference: uid(tags::FRAME_OF_REFERENCE_UID),
@@ -133,7 +135,7 @@ fn plain_frame(data: &DataSet<'_>) -> Frame {
         position_lps_mm: data.vector(tags::IMAGE_POSITION_PATIENT),
         orientation_lps: data.vector(tags::IMAGE_ORIENTATION_PATIENT),
         spacing_mm: data.vector(tags::PIXEL_SPACING),
-        thickness_mm: data.number(tags::SLICE_THICKNESS),
+        thickness_mm: thickness_mm(data),
         slope: data.number(tags::RESCALE_SLOPE),
         intercept: data.number(tags::RESCALE_INTERCEPT),
         rescale_type: data.text(tags::RESCALE_TYPE),
@@ -158,7 +160,7 @@ fn with_functional_groups(base: Frame, groups: &DataSet<'_>) -> Frame {
     });
     set(tags::PIXEL_MEASURES_SEQUENCE, &mut |item| {
         replace(&mut frame.spacing_mm, item.vector(tags::PIXEL_SPACING));
-        replace(&mut frame.thickness_mm, item.number(tags::SLICE_THICKNESS));
+        replace(&mut frame.thickness_mm, thickness_mm(&item));
     });
     set(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, &mut |item| {
         replace(&mut frame.slope, item.number(tags::RESCALE_SLOPE));
@@ -176,6 +178,11 @@ fn with_functional_groups(base: Frame, groups: &DataSet<'_>) -> Frame {
         replace(&mut frame.pass[1], item.count(tags::TEMPORAL_POSITION_INDEX));
     });
     frame
+}
+
+/// A thickness of 0 is what some writers put where they know none.
+fn thickness_mm(data: &DataSet<'_>) -> Option<f64> {
+    data.number(tags::SLICE_THICKNESS).filter(|&mm| mm > 0.0)
 }
 
 fn replace<T>(value: &mut Option<T>, found: Option<T>) {

@@ -6,13 +6,11 @@ use haema_volume::{CtVolume, Grid, Vec3, Volume, scale};
 use sha2::{Digest as _, Sha256};
 
 use super::choose::rescale;
-use super::elements::WalkError;
 use super::error::{DicomError, FileError, counted};
-use super::header::{Frame, Header};
+use super::files::Files;
+use super::header::Frame;
 use super::hounsfield::{self, padding_in_tissue_hu};
-use super::object::Object;
 use super::parallel;
-use super::pixels::decode_frame;
 use super::source::Source;
 use super::stack::{Image, Stack};
 use crate::phi::hex;
@@ -35,7 +33,7 @@ type SliceDigest = [u8; 32];
 /// Decodes a stack. An image that cannot be decoded is left out and named, so that the gap it
 /// leaves is found as any other.
 pub(crate) fn load<'h>(
-    source: &Source,
+    files: &Files,
     stack: &Stack<'h>,
     threads: NonZeroUsize,
 ) -> Result<Loaded<'h>, DicomError> {
@@ -44,7 +42,7 @@ pub(crate) fn load<'h>(
     let mut voxels = vec![0.0_f32; plane_len * stack.images.len()];
     let work: Vec<_> = stack.images.iter().zip(voxels.chunks_exact_mut(plane_len)).collect();
     let done = parallel::map(work.into_iter(), threads, |_, (image, plane)| {
-        fill_plane(source, image, plane)
+        fill_plane(files, image, plane)
     });
 
     let mut kept = Stack { images: Vec::new(), copies: stack.copies };
@@ -62,7 +60,7 @@ pub(crate) fn load<'h>(
         }
     }
     voxels.truncate(kept.images.len() * plane_len);
-    let warnings = failure_warnings(source, &failures);
+    let warnings = failure_warnings(files.source(), &failures);
     check_failures(failures, stack.images.len())?;
 
     let grid = grid(&kept, [rows, columns])?;
@@ -93,11 +91,11 @@ fn failure_warnings(source: &Source, failures: &[(usize, FileError)]) -> Vec<Str
 }
 
 fn fill_plane(
-    source: &Source,
+    files: &Files,
     image: &Image<'_>,
     plane: &mut [f32],
 ) -> Result<SliceDigest, FileError> {
-    let stored = stored_values(source, image)?;
+    let stored = files.stored_values(image)?;
     let format = image.header.pixels.as_ref().expect("a judged stack has pixels");
     let rescale = rescale(image).expect("a judged stack has slope and intercept");
     hounsfield::fill(plane, &stored, format, rescale);
@@ -107,22 +105,6 @@ fn fill_plane(
     hash.update(&values);
     hash_numbers(&mut hash, &[rescale.slope, rescale.intercept]);
     Ok(hash.finalize().into())
-}
-
-/// The pixels of an image as stored, read again from its file.
-pub(crate) fn stored_values(source: &Source, image: &Image<'_>) -> Result<Vec<u16>, FileError> {
-    let format = image.header.pixels.as_ref().expect("only images with pixels are decoded");
-    let head = source.read(image.file)?;
-    let object = Object::parse(&head.bytes, head.total).map_err(|error| match error {
-        WalkError::Bad(error) => error,
-        WalkError::NeedsMore => FileError::Changed,
-    })?;
-    // The file may have been replaced since its header was read.
-    let again = Header::from_object(&object);
-    if again.pixels.as_ref() != Some(format) || again.instance != image.header.instance {
-        return Err(FileError::Changed);
-    }
-    Ok(decode_frame(&object, format, image.frame_index)?)
 }
 
 fn grid(stack: &Stack<'_>, slice_size: [usize; 2]) -> Result<Grid, DicomError> {
@@ -204,15 +186,5 @@ pub(crate) fn pixel_warnings(loaded: &Loaded<'_>) -> Vec<String> {
             "the header calls {hu:.0} HU padding (Pixel Padding Value); such voxels were set to air"
         ));
     }
-    let darkest = loaded.ct.voxels_hu().as_slice().iter().copied().fold(f32::INFINITY, f32::min);
-    if darkest > AIR_EXPECTED_BELOW_HU {
-        warnings.push(format!(
-            "no voxel is as dark as air (the darkest has {darkest:.0} HU): these may not be \
-             Hounsfield units"
-        ));
-    }
     warnings
 }
-
-/// Air is −1000; a scan without anything below this shows no air, or is on another scale.
-const AIR_EXPECTED_BELOW_HU: f32 = -500.0;

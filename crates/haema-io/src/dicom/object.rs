@@ -1,7 +1,5 @@
 //! From the bytes of a file to its data set.
 
-use std::borrow::Cow;
-
 use super::elements::{Elements, Encoding, Until, WalkError, walk};
 use super::error::FileError;
 use super::syntax::Syntax;
@@ -10,9 +8,8 @@ use super::values::DataSet;
 use crate::limits::inflate_raw;
 
 /// A data set, its bytes, and how they are written.
-#[derive(Debug)]
-pub(crate) struct Object<'a> {
-    bytes: Cow<'a, [u8]>,
+pub(crate) struct Object {
+    bytes: Vec<u8>,
     elements: Elements,
     pub syntax: Syntax,
     /// _Media Storage SOP Class UID_, where there is meta information.
@@ -27,63 +24,55 @@ struct Meta {
     media_class: Option<String>,
 }
 
-impl<'a> Object<'a> {
+impl Object {
     /// Parses a file, or its head.
     ///
     /// * `bytes` — the file, or as much of its start as was read.
     /// * `total` — size of the whole file.
-    pub(crate) fn parse(bytes: &'a [u8], total: u64) -> Result<Self, WalkError> {
-        let Some(meta) = find_meta(bytes, total)? else {
+    pub(crate) fn parse(bytes: Vec<u8>, total: u64) -> Result<Self, WalkError> {
+        let Some(meta) = find_meta(&bytes, total)? else {
             return Self::parse_bare(bytes, total);
         };
+        let data = bytes.get(meta.data_start..).unwrap_or_default();
         let syntax = match meta.syntax_uid.as_deref() {
             Some(uid) => Syntax::from_uid(uid)
                 .ok_or_else(|| WalkError::Bad(FileError::UnknownSyntax { uid: printable(uid) }))?,
-            None => Syntax::native(guess_encoding(&bytes[meta.data_start.min(bytes.len())..])),
+            None => Syntax::native(guess_encoding(data)),
         };
-        let mut object = if syntax.is_deflated {
-            Self::parse_deflated(bytes, total, meta.data_start, syntax)?
-        } else {
-            let syntax = with_real_encoding(syntax, &bytes[meta.data_start.min(bytes.len())..]);
-            let elements = walk(bytes, total, meta.data_start, syntax.encoding, Until::PixelData)?;
-            Self { bytes: bytes.into(), elements, syntax, media_class: None }
-        };
-        object.media_class = meta.media_class;
-        Ok(object)
+        if syntax.is_deflated {
+            if (bytes.len() as u64) < total {
+                return Err(WalkError::NeedsMore);
+            }
+            let inflated = inflate_raw(data).map_err(|error| WalkError::Bad(error.into()))?;
+            let total = inflated.len() as u64;
+            return Self::walked(inflated, total, 0, syntax, meta.media_class);
+        }
+        let syntax = with_real_encoding(syntax, data);
+        Self::walked(bytes, total, meta.data_start, syntax, meta.media_class)
     }
 
-    fn parse_deflated(
-        bytes: &[u8],
+    fn walked(
+        bytes: Vec<u8>,
         total: u64,
         start: usize,
         syntax: Syntax,
+        media_class: Option<String>,
     ) -> Result<Self, WalkError> {
-        if (bytes.len() as u64) < total {
-            return Err(WalkError::NeedsMore);
-        }
-        let inflated = inflate_raw(&bytes[start..]).map_err(|e| WalkError::Bad(e.into()))?;
-        let elements =
-            walk(&inflated, inflated.len() as u64, 0, syntax.encoding, Until::PixelData)?;
-        Ok(Self { bytes: inflated.into(), elements, syntax, media_class: None })
+        let elements = walk(&bytes, total, start, syntax.encoding, Until::PixelData)?;
+        Ok(Self { bytes, elements, syntax, media_class })
     }
 
-    /// A data set without preamble and meta information, as old archives export: implicit first,
-    /// then explicit little endian. Other files start with anything, so this takes only what
-    /// starts as an image does.
-    fn parse_bare(bytes: &'a [u8], total: u64) -> Result<Self, WalkError> {
+    /// A data set without preamble and meta information, as old archives export: implicit or
+    /// explicit little endian. Other files start with anything, so this takes only what starts as
+    /// an image does.
+    fn parse_bare(bytes: Vec<u8>, total: u64) -> Result<Self, WalkError> {
         const NOT_DICOM: WalkError = WalkError::Bad(FileError::NotDicom);
-        // Group 0008 (or the retired 0004 and 0006) opens every image; text and pictures do not.
-        if !matches!(bytes, [0x08, 0x00, _, 0x00, ..]) {
+        // Group 0008 opens every image; text and pictures start otherwise.
+        if !matches!(bytes[..], [0x08, 0x00, _, 0x00, ..]) {
             return Err(NOT_DICOM);
         }
-        let guess = guess_encoding(bytes);
-        let walked = walk(bytes, total, 0, guess, Until::PixelData)?;
-        let object = Self {
-            bytes: bytes.into(),
-            elements: walked,
-            syntax: Syntax::native(guess),
-            media_class: None,
-        };
+        let syntax = Syntax::native(guess_encoding(&bytes));
+        let object = Self::walked(bytes, total, 0, syntax, None)?;
         if object.data_set().has(tags::SOP_CLASS_UID) || object.data_set().has(tags::ROWS) {
             return Ok(object);
         }

@@ -92,7 +92,7 @@ impl PixelFormat {
 /// program by others (`jpeg-decoder` 0.3.2 subtracts a point transform from a precision unchecked),
 /// and one hostile slice must not end a run over a thousand patients.
 pub(crate) fn decode_frame(
-    object: &Object<'_>,
+    object: &Object,
     format: &PixelFormat,
     frame: usize,
 ) -> Result<Vec<u16>, PixelError> {
@@ -121,7 +121,7 @@ pub(crate) fn decode_frame(
     Ok(samples)
 }
 
-fn native(object: &Object<'_>, format: &PixelFormat, frame: usize) -> Result<Vec<u16>, PixelError> {
+fn native(object: &Object, format: &PixelFormat, frame: usize) -> Result<Vec<u16>, PixelError> {
     let (_, bytes) =
         object.data_set().value(tags::PIXEL_DATA).unwrap_or((super::tags::Vr::UN, &[]));
     let frame_bytes = format.frame_bytes();
@@ -142,7 +142,7 @@ fn native(object: &Object<'_>, format: &PixelFormat, frame: usize) -> Result<Vec
 
 /// The compressed bytes of one frame. A frame may be spread over several fragments.
 fn frame_bytes<'o>(
-    object: &'o Object<'_>,
+    object: &'o Object,
     format: &PixelFormat,
     frame: usize,
 ) -> Result<Cow<'o, [u8]>, PixelError> {
@@ -225,5 +225,40 @@ pub(super) mod tests {
         assert_eq!(value(0xFFFF, 12, 15, true), -1);
         assert_eq!(value(0x8000, 16, 15, true), -32768);
         assert_eq!(value(0x8000, 16, 15, false), 32768);
+    }
+
+    /// A data set of encapsulated pixel data alone: an offset table and fragments.
+    fn encapsulated(offsets: &[u32], fragments: &[&[u8]]) -> Object {
+        let mut bytes = b"\x08\0\x16\0UI\x02\x001\0\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff".to_vec();
+        let table: Vec<u8> = offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect();
+        for fragment in [&[table.as_slice()], fragments].concat() {
+            bytes.extend(b"\xfe\xff\0\xe0");
+            bytes.extend((fragment.len() as u32).to_le_bytes());
+            bytes.extend(fragment);
+        }
+        bytes.extend(b"\xfe\xff\xdd\xe0\0\0\0\0");
+        let total = bytes.len() as u64;
+        Object::parse(bytes, total).unwrap()
+    }
+
+    #[test]
+    fn frames_in_several_fragments_are_found_by_the_offset_table() {
+        let fragments: [&[u8]; 4] = [b"aa", b"bbbb", b"cc", b"dd"];
+        let object = encapsulated(&[0, 22, 32], &fragments);
+        let three = PixelFormat { frame_count: 3, ..format(1, 1) };
+
+        let frames = [0, 1, 2].map(|frame| frame_bytes(&object, &three, frame).unwrap());
+
+        assert_eq!(frames.map(Cow::into_owned), [b"aabbbb".to_vec(), b"cc".into(), b"dd".into()]);
+    }
+
+    #[test]
+    fn frames_that_nothing_tells_apart_are_refused() {
+        let object = encapsulated(&[], &[b"aa", b"bb", b"cc"]);
+        let two = PixelFormat { frame_count: 2, ..format(1, 1) };
+
+        let error = frame_bytes(&object, &two, 1).unwrap_err();
+
+        insta::assert_snapshot!(error, @"frame 1 of 2 has no pixel data of its own among 3 fragments");
     }
 }

@@ -1,14 +1,13 @@
 //! Every file at a path, its header, and what the series in them are.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::choose::{self, Usable, describe, judge, reason_taken, refusal_by_header};
-use super::elements::WalkError;
 use super::error::{DicomError, FileError, counted};
+use super::files::{Files, Looked};
 use super::header::Header;
-use super::load::stored_values;
-use super::object::Object;
 use super::parallel;
 use super::refusal::Refusal;
 use super::source::Source;
@@ -16,29 +15,15 @@ use super::stack::{Image, group, stacks};
 use crate::phi::Uid;
 use crate::scan::SeriesReport;
 
-/// How much of a file is read for its header. CT headers are 2 to 40 kB; where one is longer, or
-/// compressed fragments must be walked, the whole file is read.
-const HEAD_BYTES: usize = 64 << 10;
-
 /// Damaged files that are named one by one; more are counted.
 const NAMED_MAX: usize = 5;
 
-/// _Media Storage Directory Storage_: a DICOMDIR.
-const DIRECTORY_CLASS: &str = "1.2.840.10008.1.3.10";
-
 /// The headers of all files at a path.
 pub(crate) struct Study {
-    source: Source,
+    files: Files,
     headers: Vec<(usize, Header)>,
     not_dicom: usize,
     damaged: Vec<(usize, FileError)>,
-}
-
-/// What one file turned out to be.
-enum Looked {
-    Image(Box<Header>),
-    Directory,
-    Damaged(FileError),
 }
 
 impl Study {
@@ -48,8 +33,9 @@ impl Study {
         if source.len() == 0 {
             return Err(DicomError::Empty);
         }
-        let looked = parallel::map(0..source.len(), threads, |_, index| look(&source, index));
-        let mut study = Self { source, headers: Vec::new(), not_dicom: 0, damaged: Vec::new() };
+        let files = Files::new(source);
+        let looked = parallel::map(0..files.source().len(), threads, |_, file| files.look(file));
+        let mut study = Self { files, headers: Vec::new(), not_dicom: 0, damaged: Vec::new() };
         for (file, looked) in looked.into_iter().enumerate() {
             match looked {
                 Looked::Image(header) => study.headers.push((file, *header)),
@@ -66,21 +52,21 @@ impl Study {
             return Ok(self);
         }
         let file_count = self.damaged.len();
-        let is_one_file = !path.is_dir() && self.source.len() == 1;
+        let is_one_file = !path.is_dir() && self.files.source().len() == 1;
         Err(match self.damaged.drain(..).next() {
             Some((_, error)) if is_one_file => DicomError::File(error),
             Some((_, error)) => DicomError::NoneReadable { file_count, first: Box::new(error) },
             None if is_one_file => DicomError::File(FileError::NotDicom),
-            None => DicomError::NoDicom { file_count: self.source.len() },
+            None => DicomError::NoDicom { file_count: self.files.source().len() },
         })
     }
 
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
     }
 
     pub(crate) fn file_count(&self) -> usize {
-        self.source.len()
+        self.files.source().len()
     }
 
     /// Sentences on files that are no part of any series.
@@ -89,7 +75,9 @@ impl Study {
             .damaged
             .iter()
             .take(NAMED_MAX)
-            .map(|(file, error)| format!("{} was left out: {error}", self.source.label(*file)))
+            .map(|(file, error)| {
+                format!("{} was left out: {error}", self.files.source().label(*file))
+            })
             .collect();
         if let Some(more) = self.damaged.len().checked_sub(NAMED_MAX).filter(|&more| more > 0) {
             warnings.push(format!("{} more could not be read", counted(more, "DICOM file")));
@@ -142,41 +130,13 @@ impl Study {
 
     fn are_same(&self, a: &Image<'_>, b: &Image<'_>) -> bool {
         let values = |image: &Image<'_>| {
-            let stored = stored_values(&self.source, image).ok()?;
+            let stored = self.files.stored_values(image).ok()?;
             let format = image.header.pixels.as_ref()?;
             Some(stored.into_iter().map(|raw| format.value(raw)).collect::<Vec<i32>>())
         };
         choose::rescale(a) == choose::rescale(b)
             && values(a).is_some_and(|a| values(b).is_some_and(|b| a == b))
     }
-}
-
-fn look(source: &Source, file: usize) -> Looked {
-    match header_of(source, file, HEAD_BYTES) {
-        Ok(Some(header)) => Looked::Image(Box::new(header)),
-        Ok(None) => Looked::Directory,
-        Err(WalkError::Bad(error)) => Looked::Damaged(error),
-        Err(WalkError::NeedsMore) => match header_of(source, file, usize::MAX) {
-            Ok(Some(header)) => Looked::Image(Box::new(header)),
-            Ok(None) => Looked::Directory,
-            Err(WalkError::Bad(error)) => Looked::Damaged(error),
-            Err(WalkError::NeedsMore) => Looked::Damaged(FileError::Changed),
-        },
-    }
-}
-
-/// The header of a file; `None` for a directory of others.
-fn header_of(source: &Source, file: usize, head: usize) -> Result<Option<Header>, WalkError> {
-    let head = source.read_head(file, head).map_err(WalkError::Bad)?;
-    let object = Object::parse(&head.bytes, head.total)?;
-    if object.media_class.as_deref() == Some(DIRECTORY_CLASS) {
-        return Ok(None);
-    }
-    let header = Header::from_object(&object);
-    if let (Some(format), Ok(codec)) = (&header.pixels, header.syntax.codec) {
-        format.check_size(codec).map_err(|error| WalkError::Bad(error.into()))?;
-    }
-    Ok(Some(header))
 }
 
 /// Whether what the user typed names a series, or one stack of it.
@@ -194,7 +154,9 @@ impl Names {
     fn next(&mut self, header: &Header) -> String {
         let letters = header.modality.chars().filter(char::is_ascii_alphanumeric).take(4);
         let prefix = letters.collect::<String>().to_ascii_lowercase();
-        let base = header.series.pseudonym(if prefix.is_empty() { "dicom" } else { &prefix });
+        // Old exports leave the series unnamed; the image's own identifier tells them apart.
+        let named = if header.series.is_empty() { &header.instance } else { &header.series };
+        let base = named.pseudonym(if prefix.is_empty() { "dicom" } else { &prefix });
         let same = self.given.iter().filter(|given| **given == base).count();
         self.given.push(base.clone());
         if same == 0 { base } else { format!("{base}-{}", same + 1) }
@@ -266,6 +228,20 @@ impl<'h> Judged<'h> {
     /// The series to read.
     pub(crate) fn best(&self) -> Option<&Candidate<'h>> {
         self.usable.first().filter(|best| best.is_asked_for || !self.is_by_name)
+    }
+
+    /// Says where scans of several studies lie together: only one is read.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let study = |candidate: &Candidate<'h>| &candidate.usable.stack.images[0].header.study;
+        let studies: BTreeSet<&Uid> = self.usable.iter().map(study).collect();
+        if studies.len() < 2 || self.is_by_name {
+            return Vec::new();
+        }
+        vec![format!(
+            "scans of {} lie here together, and one is read: give each its own folder, or ask for \
+             a series by its name",
+            counted(studies.len(), "examination")
+        )]
     }
 
     /// Whether what the user typed names any series, usable or not.

@@ -159,6 +159,20 @@ fn a_stack_of_two_pitches_is_uneven_and_misses_nothing() {
 }
 
 #[test]
+fn slices_that_leave_gaps_or_overlap_are_told() {
+    let read = |thickness_mm: &str| {
+        let scan = read_changed(|_, slice| {
+            slice.text(tags::SLICE_THICKNESS, thickness_mm);
+        });
+        warnings_of(&scan.unwrap())
+    };
+
+    insta::assert_snapshot!(read("2.5"), @"slices are 2.50 mm thick and 5.00 mm apart: what lies between them was not seen");
+    insta::assert_snapshot!(read("10"), @"slices are 10.00 mm thick and 5.00 mm apart: they overlap, and each counts for its distance to the next");
+    assert_eq!(read("4.8"), "");
+}
+
+#[test]
 fn a_hundredth_of_a_millimetre_is_rounding() {
     let heights: Vec<f64> =
         (0..24).map(|z| 5.0 * f64::from(z) + if z % 2 == 0 { 0.02 } else { 0.0 }).collect();

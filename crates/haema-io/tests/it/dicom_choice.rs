@@ -87,6 +87,34 @@ fn what_was_refused_can_be_asked_for() {
 }
 
 #[test]
+fn scans_of_two_examinations_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (seed, number) in [("one", 2), ("two", 3)] {
+        let options =
+            SeriesOptions { seed: seed.into(), series_number: number, ..SeriesOptions::default() };
+        write_all(&folder.path().join(seed), &Stack::straight().slices(&options));
+    }
+
+    let scan = dicom::read(folder.path(), &ReadOptions::default()).unwrap();
+
+    insta::assert_snapshot!(scan.provenance.warnings.join("\n"), @"scans of 2 examinations lie here together, and one is read: give each its own folder, or ask for a series by its name");
+}
+
+#[test]
+fn series_without_an_identifier_have_names_of_their_own() {
+    let name = |seed: &str| {
+        let options = SeriesOptions { seed: seed.into(), ..SeriesOptions::default() };
+        let mut slices = Stack::straight().slices(&options);
+        for slice in &mut slices {
+            slice.remove(tags::SERIES_INSTANCE_UID);
+        }
+        read_objects(&slices).unwrap().provenance.case_id
+    };
+
+    assert_ne!(name("one"), name("two"));
+}
+
+#[test]
 fn a_name_that_is_not_there_is_answered_with_those_that_are() {
     let folder = tempfile::tempdir().unwrap();
     add_series(folder.path(), 2, "H31s", |_, _| {});

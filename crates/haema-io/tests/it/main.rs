@@ -12,6 +12,7 @@ mod dicom_file;
 mod dicom_no_panic;
 mod dicom_real_series;
 mod dicom_transfer_syntaxes;
+mod dicom_written;
 mod hostile;
 mod images;
 mod phantom;

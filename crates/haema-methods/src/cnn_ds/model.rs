@@ -113,6 +113,11 @@ impl Model {
         &self.sha256
     }
 
+    /// Its parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.params
+    }
+
     /// How a scan becomes its input.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
@@ -141,6 +146,10 @@ impl Model {
     /// # Errors
     ///
     /// [`SpecError`] where the network does not take the grid.
+    ///
+    /// # Panics
+    ///
+    /// Never: the executor gives one value for each voxel.
     pub fn predict(&self, prepared: Prepared, threads: usize) -> Result<Predicted, SpecError> {
         let Prepared { input, undo, voxel_volume_mm3 } = prepared;
         let size = input.size();

@@ -22,7 +22,7 @@ pub struct CnnDs {
     pub in_channels: usize,
     /// Logits: 1 for a sigmoid, 2 for a softmax over background and bleed, more for classes.
     pub out_channels: usize,
-    /// Slope of leaky ReLU for negative values; 0 is ReLU.
+    /// Slope of leaky `ReLU` for negative values; 0 is `ReLU`.
     pub act_slope: f32,
     /// Instance normalisation; none where absent.
     pub norm: Option<NormSpec>,
@@ -74,7 +74,7 @@ pub enum UpMode {
 pub enum ResidualOrder {
     /// Convolution, normalisation, activation: as the code family has it.
     Post,
-    /// Normalisation, activation, convolution: as Isensee's BraTS network has it. The first
+    /// Normalisation, activation, convolution: as Isensee's `BraTS` network has it. The first
     /// convolution of all has nothing before it.
     Pre,
 }

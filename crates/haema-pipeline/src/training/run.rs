@@ -5,113 +5,20 @@ use std::path::Path;
 use std::time::Instant;
 
 use haema_io::dataset::Dataset;
-use haema_io::{ImageFileError, fs};
-use haema_methods::frame::PreprocessError;
+use haema_io::fs;
 use haema_nn::{
-    Adam, Checkpoint, CheckpointError, DropoutSeed, EarlyStop, NetSpec, Parameters, Plateau,
-    Precision, SpecError, Trainer, WeightsError,
+    Adam, Checkpoint, DropoutSeed, EarlyStop, NetSpec, Parameters, Plateau, Precision, Trainer,
 };
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::config::{SCHEMA, Schedule, TrainConfig};
+use super::error::TrainError;
+use super::folder::{CONFIG, SPLIT};
 use super::samples::{self, Sample};
 use super::split::{Split, SplitError};
-
-/// Why a run cannot go on.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// The configuration is of another version.
-    #[error("training configuration of schema {found}, this version reads {SCHEMA}")]
-    Schema {
-        /// The number found.
-        found: u32,
-    },
-    /// A case cannot be read.
-    #[error("case {id} cannot be read")]
-    Read {
-        /// Its id.
-        id: String,
-        /// Why.
-        source: Box<ImageFileError>,
-    },
-    /// A case has no mask.
-    #[error("case {id} has no mask: wanted labelsTr/{id}.nii.gz, all zero where there is no bleed")]
-    NoLabel {
-        /// Its id.
-        id: String,
-    },
-    /// A case does not come to the network's grid.
-    #[error("case {id} cannot be brought to the network's grid")]
-    Preprocess {
-        /// Its id.
-        id: String,
-        /// Why.
-        source: PreprocessError,
-    },
-    /// The cases cannot be split.
-    #[error(transparent)]
-    Split(#[from] SplitError),
-    /// The network does not take the cases' size.
-    #[error("the network does not take the cases' size")]
-    Spec(#[from] SpecError),
-    /// The run folder holds a run of other settings.
-    #[error(
-        "the run folder holds a run with other settings or cases: take another folder, or the \
-         settings of its config.toml and split.json"
-    )]
-    OtherRun,
-    /// The model to start from is not the one that the configuration names, or none was given.
-    #[error("the run starts from a model with parameters {wanted}, and {found} was given")]
-    OtherStart {
-        /// What was given.
-        found: String,
-        /// SHA-256 that the configuration names.
-        wanted: String,
-    },
-    /// A checkpoint is damaged.
-    #[error("the run's checkpoint cannot be used: remove it to begin again")]
-    Checkpoint(#[from] CheckpointError),
-    /// Weights cannot be written.
-    #[error("the weights cannot be written")]
-    Weights(#[from] WeightsError),
-    /// A file of the run cannot be read or written.
-    #[error("a file of the run cannot be read or written")]
-    File(#[from] fs::FsError),
-    /// A text of the run cannot be made or understood.
-    #[error("{what}: {reason}")]
-    Text {
-        /// Which text.
-        what: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The loss is no number any more.
-    #[error("the loss of case {id} is {loss} in epoch {epoch}: try a lower learning rate")]
-    Diverged {
-        /// The case.
-        id: String,
-        /// The epoch.
-        epoch: u32,
-        /// The loss.
-        loss: f64,
-    },
-    /// Nothing but background is predicted.
-    #[error(
-        "training collapsed: for {epochs} epochs the loss stood at {loss:.4} with an empty mask; \
-         try a lower learning rate (1e-3, then 5e-4)"
-    )]
-    Collapsed {
-        /// For how many epochs.
-        epochs: u32,
-        /// The loss.
-        loss: f64,
-    },
-}
 
 /// One finished epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -250,7 +157,7 @@ fn claim_folder(run: &Path, config: &TrainConfig, split: &Split) -> Result<(), T
         .map_err(|error| text("the configuration", error.to_string()))?;
     let split = serde_json::to_string_pretty(split)
         .map_err(|error| text("the split", error.to_string()))?;
-    for (name, content) in [("config.toml", config), ("split.json", split)] {
+    for (name, content) in [(CONFIG, config), (SPLIT, split)] {
         let path = run.join(name);
         if path.exists() {
             if fs::read(&path, 1 << 24)? != content.as_bytes() {
@@ -468,21 +375,15 @@ impl<'a> Session<'a> {
 
     fn log(&self) -> String {
         let number = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.6}"));
-        let mut text = String::from(
-            "epoch,train_loss,train_dice,validation_loss,validation_dice,learning_rate\n",
-        );
-        for row in &self.state.log {
-            text += &format!(
-                "{},{:.6},{},{},{},{:e}\n",
-                row.epoch,
-                row.train_loss,
-                number(row.train_dice),
-                number(row.validation_loss),
-                number(row.validation_dice),
-                row.learning_rate
-            );
-        }
-        text
+        let row = |row: &Epoch| {
+            let (dice, validation) = (number(row.train_dice), number(row.validation_loss));
+            let (epoch, loss) = (row.epoch, row.train_loss);
+            let validation_dice = number(row.validation_dice);
+            let rate = row.learning_rate;
+            format!("{epoch},{loss:.6},{dice},{validation},{validation_dice},{rate:e}\n")
+        };
+        let head = "epoch,train_loss,train_dice,validation_loss,validation_dice,learning_rate\n";
+        std::iter::once(head.to_owned()).chain(self.state.log.iter().map(row)).collect()
     }
 
     fn weights(&self, values: &[f32], precision: Precision) -> Result<Vec<u8>, TrainError> {

@@ -6,7 +6,7 @@ use haema_io::dataset::Case;
 use haema_methods::frame::{Frame, Preprocessing};
 
 use super::augment::Pair;
-use super::run::TrainError;
+use super::error::TrainError;
 
 /// A case in the network's grid.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainE
     let Some(label) = case.read_label().map_err(read)? else {
         return Err(TrainError::NoLabel { id });
     };
-    let bring = |source| TrainError::Preprocess { id: id.clone(), source };
+    let bring = |source| TrainError::Preprocess { id: id.clone(), source: Box::new(source) };
     let frame = Frame::plan(&image, preprocessing).map_err(bring)?;
     let pair = Pair {
         size: frame.network_size(),

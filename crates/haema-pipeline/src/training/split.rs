@@ -40,7 +40,7 @@ pub enum SplitError {
 }
 
 /// A case as far as splitting goes: its id and how many voxels are bleed.
-pub type CaseSize<'a> = (&'a str, usize);
+pub type CaseSize = (String, usize);
 
 impl Split {
     /// Takes named cases for validation and aside; the rest is for training.
@@ -73,18 +73,15 @@ impl Split {
     /// Every `nth` case, stratified: bleeds in order of their size, then cases without in order of
     /// their ids, beginning in the middle of the first `nth`. The same dataset always gives the
     /// same cases.
-    pub fn every_nth(cases: &[CaseSize<'_>], nth: usize) -> Vec<String> {
-        let mut bleeds: Vec<CaseSize<'_>> =
-            cases.iter().filter(|case| case.1 > 0).copied().collect();
-        bleeds.sort_by_key(|&(id, voxels)| (voxels, id.to_owned()));
-        let mut blanks: Vec<CaseSize<'_>> =
-            cases.iter().filter(|case| case.1 == 0).copied().collect();
+    pub fn every_nth(cases: &[CaseSize], nth: usize) -> Vec<String> {
+        let (mut bleeds, mut blanks): (Vec<_>, Vec<_>) =
+            cases.iter().cloned().partition(|&(_, voxels)| voxels > 0);
+        bleeds.sort_by(|(a, a_voxels), (b, b_voxels)| (a_voxels, a).cmp(&(b_voxels, b)));
         blanks.sort_unstable();
-        let pick = |cases: Vec<CaseSize<'_>>| -> Vec<String> {
-            cases.into_iter().skip(nth / 2).step_by(nth).map(|(id, _)| id.to_owned()).collect()
+        let pick = |cases: Vec<CaseSize>| {
+            cases.into_iter().skip(nth / 2).step_by(nth.max(1)).map(|(id, _)| id)
         };
-        let mut picked = pick(bleeds);
-        picked.extend(pick(blanks));
+        let mut picked: Vec<String> = pick(bleeds).chain(pick(blanks)).collect();
         picked.sort_unstable();
         picked
     }
@@ -117,10 +114,9 @@ mod tests {
 
     #[test]
     fn every_nth_spans_the_sizes() {
-        let cases: Vec<(String, usize)> = (0..20)
+        let cases: Vec<CaseSize> = (0..20)
             .map(|i| (format!("case{i:02}"), if i < 12 { 100 * i + 1 } else { 0 }))
             .collect();
-        let cases: Vec<CaseSize<'_>> = cases.iter().map(|(id, n)| (id.as_str(), *n)).collect();
 
         let picked = Split::every_nth(&cases, 4);
 

@@ -55,7 +55,7 @@ fn config(epochs: u32) -> TrainConfig {
 }
 
 fn split(dataset: &Dataset) -> Split {
-    let ids: Vec<&str> = dataset.cases().iter().map(|case| case.id()).collect();
+    let ids: Vec<&str> = dataset.cases().iter().map(haema_io::dataset::Case::id).collect();
     Split::named(&ids, &["case3".into()], &[]).unwrap()
 }
 

@@ -1,0 +1,193 @@
+//! `haema train`: a dataset in, a model out.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use haema_io::dataset::Dataset;
+use haema_methods::cnn_ds::{Model, Profile as NetworkProfile};
+use haema_pipeline::model_file::read_model;
+use haema_pipeline::training::{
+    Epoch, Job, Progress, Split, TrainConfig, TrainError, bleed_sizes, read_config, read_config_file,
+    read_split, train,
+};
+use indicatif::ProgressBar;
+
+use crate::{CliError, Outcome, Streams};
+
+/// Trains CNN-DS on a dataset in the raw layout of nnU-Net: imagesTr/, labelsTr/, dataset.json.
+///
+/// RUN holds the configuration, the split, a log with a row an epoch, a checkpoint and the model. A
+/// run that was stopped goes on where it was: give the same DATASET and RUN again. The result does
+/// not depend on when it was stopped, nor on the number of threads.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder of the dataset; `haema import` makes one.
+    dataset: PathBuf,
+    /// Folder of the run; made where there is none.
+    #[arg(short, long, value_name = "RUN")]
+    out: PathBuf,
+    /// All settings at once: the paper's, or ours.
+    #[arg(long, value_enum, default_value_t = Profile::Recommended)]
+    profile: Profile,
+    /// All settings from a file, such as the config.toml of another run.
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
+    config: Option<PathBuf>,
+    /// Passes over the training cases.
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// First learning rate.
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Root of every random choice.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Case ids that steer the learning rate and the choice of the epoch, separated by commas
+    /// [default: none with our settings, every 9th with the paper's].
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    validation: Vec<String>,
+    /// Case ids that the run never sees, separated by commas: for an honest score afterwards.
+    #[arg(long, value_name = "IDS", value_delimiter = ',', conflicts_with = "hold_aside_every")]
+    hold_aside: Vec<String>,
+    /// Hold every Nth case aside, in order of the size of its bleed.
+    #[arg(long, value_name = "N")]
+    hold_aside_every: Option<NonZeroUsize>,
+    /// Start from the parameters of a model file.
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
+    /// How many threads; the result is the same for any number [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = crate::threads)]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// The closest reading of Arab et al. 2020.
+    Paper,
+    /// What we believe works best.
+    Recommended,
+}
+
+pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+    let dataset = Dataset::open(&args.dataset)?;
+    let start = args.init.as_deref().map(read_model).transpose()?;
+    let threads = args.threads.unwrap_or_else(crate::all_cores).get();
+    let (config, split) = match (read_config(&args.out)?, read_split(&args.out)?) {
+        (Some(config), Some(split)) => (config, split),
+        _ => (args.config(start.as_ref())?, args.split(&dataset, threads)?),
+    };
+    let job = Job { config: &config, split: &split, start: start.as_ref().map(Model::parameters) };
+    let mut display = Display::new(&config, streams);
+    let summary = train(&dataset, job, &args.out, threads, &mut |progress| display.show(progress))?;
+    display.finish()?;
+    writeln!(streams.out, "{}", args.out.join("model.safetensors").display())?;
+    writeln!(
+        streams.err,
+        "{} epochs done, {:.0} s in this call, parameters {}",
+        summary.epochs, summary.seconds, summary.sha256
+    )?;
+    Ok(Outcome::Done)
+}
+
+impl Args {
+    fn config(&self, start: Option<&Model>) -> Result<TrainConfig, TrainError> {
+        let mut config = match (&self.config, self.profile) {
+            (Some(path), _) => read_config_file(path)?,
+            (None, Profile::Paper) => TrainConfig::profile(NetworkProfile::Paper),
+            (None, Profile::Recommended) => TrainConfig::profile(NetworkProfile::Recommended),
+        };
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.start_sha256 = start.map(|model| model.sha256().to_owned());
+        Ok(config)
+    }
+
+    fn split(&self, dataset: &Dataset, threads: usize) -> Result<Split, TrainError> {
+        let ids: Vec<&str> = dataset.cases().iter().map(|case| case.id()).collect();
+        let sizes = || bleed_sizes(dataset, threads);
+        let held_aside = match self.hold_aside_every {
+            Some(nth) => Split::every_nth(&sizes()?, nth.get()),
+            None => self.hold_aside.clone(),
+        };
+        let mut validation = self.validation.clone();
+        if validation.is_empty() && self.profile == Profile::Paper {
+            let mut left = sizes()?;
+            left.retain(|(id, _)| !held_aside.contains(id));
+            validation = Split::every_nth(&left, PAPER_VALIDATION);
+        }
+        Ok(Split::named(&ids, &validation, &held_aside)?)
+    }
+}
+
+/// The paper validates on 5 of 45.
+const PAPER_VALIDATION: usize = 9;
+
+/// What the user sees of a run.
+struct Display<'a, 'b> {
+    streams: &'a mut Streams<'b>,
+    bar: ProgressBar,
+    epochs: u32,
+    /// The first failure to print: told at the end, so that a run is not lost with its reader.
+    written: io::Result<()>,
+}
+
+impl<'a, 'b> Display<'a, 'b> {
+    fn new(config: &TrainConfig, streams: &'a mut Streams<'b>) -> Self {
+        let bar = crate::progress_bar(0, streams.err_is_terminal);
+        Self { bar, epochs: config.epochs, streams, written: Ok(()) }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        match progress {
+            Progress::Loading { cases } => self.bar.set_message(format!("reading {cases} cases")),
+            Progress::Step { epoch, step, steps, loss } => {
+                let done = u64::from(epoch - 1) * steps as u64 + step as u64;
+                self.bar.set_length(u64::from(self.epochs) * steps as u64);
+                self.bar.set_position(done);
+                self.bar.set_message(format!("epoch {epoch} of {}, loss {loss:.4}", self.epochs));
+            }
+            Progress::Epoch(epoch) => {
+                let bar = self.bar.clone();
+                let written = bar.suspend(|| self.print(epoch));
+                if self.written.is_ok() {
+                    self.written = written;
+                }
+            }
+        }
+    }
+
+    fn print(&mut self, row: Epoch) -> io::Result<()> {
+        let part = |name: &str, value: Option<f64>| {
+            value.map_or(String::new(), |value| format!("  {name} {value:.4}"))
+        };
+        writeln!(
+            self.streams.err,
+            "epoch {:3}  loss {:.4}{}{}{}  rate {:.2e}",
+            row.epoch,
+            row.train_loss,
+            part("dice", row.train_dice),
+            part("validation loss", row.validation_loss),
+            part("dice", row.validation_dice),
+            row.learning_rate
+        )
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.bar.finish_and_clear();
+        self.written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_validates_on_five_of_forty_five() {
+        let ids: Vec<(String, usize)> = (0..45).map(|i| (format!("case{i:02}"), i + 1)).collect();
+
+        assert_eq!(Split::every_nth(&ids, PAPER_VALIDATION).len(), 5);
+    }
+}

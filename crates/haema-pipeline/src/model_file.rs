@@ -1,0 +1,32 @@
+//! Models from files.
+
+use std::path::Path;
+
+use haema_io::fs;
+use haema_methods::cnn_ds::{Model, ModelError};
+use thiserror::Error;
+
+/// Why a model file cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
+    /// It cannot be read.
+    #[error("the model cannot be read")]
+    File(#[from] fs::FsError),
+    /// It is no model.
+    #[error("the file is no model of haema")]
+    Model(#[from] Box<ModelError>),
+}
+
+/// Larger than any network that trains on a hospital's machine.
+const LARGEST: u64 = 1 << 31;
+
+/// Reads a model that `haema train` made.
+///
+/// # Errors
+///
+/// [`ModelFileError`], with the reason as its source.
+pub fn read_model(path: &Path) -> Result<Model, ModelFileError> {
+    let bytes = fs::read(path, LARGEST)?;
+    Ok(Model::from_bytes(&bytes).map_err(Box::new)?)
+}

@@ -1,0 +1,101 @@
+//! What can go wrong in a training run.
+
+use haema_io::{ImageFileError, fs};
+use haema_methods::frame::PreprocessError;
+use haema_nn::{CheckpointError, SpecError, WeightsError};
+use thiserror::Error;
+
+use super::config::SCHEMA;
+use super::split::SplitError;
+
+/// Why a run cannot go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The configuration is of another version.
+    #[error("training configuration of schema {found}, this version reads {SCHEMA}")]
+    Schema {
+        /// The number found.
+        found: u32,
+    },
+    /// A case cannot be read.
+    #[error("case {id} cannot be read")]
+    Read {
+        /// Its id.
+        id: String,
+        /// Why.
+        source: Box<ImageFileError>,
+    },
+    /// A case has no mask.
+    #[error("case {id} has no mask: wanted labelsTr/{id}.nii.gz, all zero where there is no bleed")]
+    NoLabel {
+        /// Its id.
+        id: String,
+    },
+    /// A case does not come to the network's grid.
+    #[error("case {id} cannot be brought to the network's grid")]
+    Preprocess {
+        /// Its id.
+        id: String,
+        /// Why.
+        source: Box<PreprocessError>,
+    },
+    /// The cases cannot be split.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The network does not take the cases' size.
+    #[error("the network does not take the cases' size")]
+    Spec(#[from] SpecError),
+    /// The run folder holds a run of other settings.
+    #[error(
+        "the run folder holds a run with other settings or cases: take another folder, or the \
+         settings of its config.toml and split.json"
+    )]
+    OtherRun,
+    /// The model to start from is not the one that the configuration names, or none was given.
+    #[error("the run starts from a model with parameters {wanted}, and {found} was given")]
+    OtherStart {
+        /// What was given.
+        found: String,
+        /// SHA-256 that the configuration names.
+        wanted: String,
+    },
+    /// A checkpoint is damaged.
+    #[error("the run's checkpoint cannot be used: remove it to begin again")]
+    Checkpoint(#[from] CheckpointError),
+    /// Weights cannot be written.
+    #[error("the weights cannot be written")]
+    Weights(#[from] WeightsError),
+    /// A file of the run cannot be read or written.
+    #[error("a file of the run cannot be read or written")]
+    File(#[from] fs::FsError),
+    /// A text of the run cannot be made or understood.
+    #[error("{what}: {reason}")]
+    Text {
+        /// Which text.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error("the loss of case {id} is {loss} in epoch {epoch}: try a lower learning rate")]
+    Diverged {
+        /// The case.
+        id: String,
+        /// The epoch.
+        epoch: u32,
+        /// The loss.
+        loss: f64,
+    },
+    /// Nothing but background is predicted.
+    #[error(
+        "training collapsed: for {epochs} epochs the loss stood at {loss:.4} with an empty mask; \
+         try a lower learning rate (1e-3, then 5e-4)"
+    )]
+    Collapsed {
+        /// For how many epochs.
+        epochs: u32,
+        /// The loss.
+        loss: f64,
+    },
+}

@@ -1,0 +1,97 @@
+//! Reading what a run wrote down, and what must be known of a dataset before one.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use haema_io::dataset::Dataset;
+use haema_io::fs;
+
+use super::config::TrainConfig;
+use super::error::TrainError;
+use super::split::{CaseSize, Split};
+
+/// File of the configuration in a run's folder.
+pub(crate) const CONFIG: &str = "config.toml";
+/// File of the split.
+pub(crate) const SPLIT: &str = "split.json";
+/// No configuration or split is longer.
+const LONGEST: u64 = 1 << 24;
+
+/// The configuration of the run in a folder, where there is one.
+///
+/// # Errors
+///
+/// [`TrainError`] where it cannot be read or understood.
+pub fn read_config(run: &Path) -> Result<Option<TrainConfig>, TrainError> {
+    let path = run.join(CONFIG);
+    path.exists().then(|| read_config_file(&path)).transpose()
+}
+
+/// A configuration from a file.
+///
+/// # Errors
+///
+/// [`TrainError`] where it cannot be read or understood; unknown keys are refused.
+pub fn read_config_file(path: &Path) -> Result<TrainConfig, TrainError> {
+    let text = fs::read_to_string(path, LONGEST)?;
+    toml::from_str(&text).map_err(|error| TrainError::Text {
+        what: "the configuration is not understood",
+        reason: error.to_string(),
+    })
+}
+
+/// The split of the run in a folder, where there is one.
+///
+/// # Errors
+///
+/// [`TrainError`] where it cannot be read or understood.
+pub fn read_split(run: &Path) -> Result<Option<Split>, TrainError> {
+    let path = run.join(SPLIT);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path, LONGEST)?;
+    serde_json::from_str(&text).map(Some).map_err(|error| TrainError::Text {
+        what: "the split is not understood",
+        reason: error.to_string(),
+    })
+}
+
+/// How many voxels of each case of a dataset are bleed, in the order of its cases.
+///
+/// # Errors
+///
+/// [`TrainError`], which names the case whose mask cannot be read or is not there.
+///
+/// # Panics
+///
+/// Never: counting does not panic.
+pub fn bleed_sizes(dataset: &Dataset, threads: usize) -> Result<Vec<CaseSize>, TrainError> {
+    let queue = Mutex::new(dataset.cases().iter().enumerate());
+    let counted = Mutex::new(Vec::with_capacity(dataset.cases().len()));
+    let work = || {
+        loop {
+            let next = queue.lock().expect("counting does not panic").next();
+            let Some((i, case)) = next else { break };
+            let id = case.id().to_owned();
+            let size = match case.read_label() {
+                Ok(Some(label)) => {
+                    let bleed = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
+                    Ok((id, bleed))
+                }
+                Ok(None) => Err(TrainError::NoLabel { id }),
+                Err(source) => Err(TrainError::Read { id, source: Box::new(source) }),
+            };
+            counted.lock().expect("counting does not panic").push((i, size));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut counted = counted.into_inner().expect("counting does not panic");
+    counted.sort_by_key(|&(i, _)| i);
+    counted.into_iter().map(|(_, size)| size).collect()
+}
