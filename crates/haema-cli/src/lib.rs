@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
 use haema_pipeline::input::InputError;
+use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -77,6 +78,9 @@ pub enum CliError {
     /// Nothing could be segmented.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// The weights cannot be used.
+    #[error("the weights given with --model cannot be used")]
+    Model(#[from] ModelFileError),
     /// Nothing is at the path.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -98,6 +102,9 @@ impl CliError {
                 Some("give a folder that you may write to with --out")
             }
             Self::Input(error) => error.hint(),
+            Self::Model(_) => {
+                Some("give a model.safetensors of `haema train`, or none for the built-in one")
+            }
             _ => None,
         }
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use haema_methods::cnn_ds::Model;
 use haema_pipeline::input::{self, Source};
+use haema_pipeline::model_file::read_model;
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
-use haema_pipeline::segmenter::Segmenter;
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// How to segment.
     #[arg(long, value_enum, default_value_t = Method::CnnDs)]
     method: Method,
+    /// Weights that haema train made [default: the model that is built in].
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
     /// Above this probability a voxel belongs to the bleed [default: the model's own].
     #[arg(long, value_name = "P", value_parser = probability)]
     threshold: Option<f32>,
@@ -71,8 +74,9 @@ enum Method {
 }
 
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let segmenter: Box<dyn Segmenter> = match args.method {
-        Method::CnnDs => Box::new(Model::built_in()),
+    let model = match (args.method, &args.model) {
+        (Method::CnnDs, None) => Model::built_in(),
+        (Method::CnnDs, Some(path)) => read_model(path)?,
     };
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
@@ -85,7 +89,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         save_paths: args.save_paths,
     };
     let mut display = Display::new(args, sources.len(), streams);
-    let tally = segment::run(&sources, &args.out, &*segmenter, &options, &mut |event| {
+    let tally = segment::run(&sources, &args.out, &model, &options, &mut |event| {
         display.show(event);
     })?;
     display.finish(tally)?;

@@ -14,7 +14,7 @@ fn wrong_arguments_end_with_2_and_say_what_was_wanted() {
         ("segment a --out out --threshold 1.5", "wanted more than 0 and at most 1"),
         ("segment a --out out --threads 0", "wanted 1 or more"),
         ("segment a --out out --method guess", "possible values: cnn-ds"),
-        ("sgement a", "a similar subcommand exists: 'segment'"),
+        ("segments a", "a similar subcommand exists: 'segment'"),
     ] {
         let ended = stand.run(line);
 
@@ -33,6 +33,18 @@ fn an_output_folder_that_is_a_file_ends_with_2_and_a_hint() {
     assert_eq!(ended.code, 2);
     assert!(ended.err.starts_with("error: the output folder cannot be used: "), "{}", ended.err);
     assert!(ended.err.ends_with("hint: give a folder that you may write to with --out\n"));
+}
+
+#[test]
+fn weights_that_are_none_end_with_2_and_say_why() {
+    let stand = Stand::new();
+    stand.write("letter.txt", b"Dear colleague,\n");
+
+    let ended = stand.run("segment scan.nii --out out --model letter.txt");
+
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("caused by: the file is no model of haema\n"), "{}", ended.err);
+    assert!(ended.err.contains("hint: give a model.safetensors"), "{}", ended.err);
 }
 
 #[test]

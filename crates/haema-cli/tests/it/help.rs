@@ -65,6 +65,9 @@ fn segment_tells_what_it_takes_and_leaves() {
               
               [default: cnn-ds]
 
+          --model <FILE>
+              Weights that haema train made [default: the model that is built in]
+
           --threshold <P>
               Above this probability a voxel belongs to the bleed [default: the model's own]
 
