@@ -1,1 +1,150 @@
-//! placeholder
+//! What the `haema` command does, without a terminal.
+//!
+//! The command follows three rules. Data goes to standard output and everything else to standard
+//! error. Every subcommand is one file with its arguments, its `run` and nothing else; the work is
+//! done by a library crate. Exit codes: 0 done; 1 done, and some inputs were refused or failed; 2
+//! could not be done.
+
+mod import;
+mod info;
+mod segment;
+
+use std::io::{self, Write};
+use std::num::{NonZeroUsize, ParseIntError};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use haema_io::ct_ich::ImportError;
+use haema_pipeline::input::InputError;
+use haema_pipeline::model_file::ModelFileError;
+use haema_pipeline::segment::SegmentError;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use thiserror::Error;
+
+/// Finds intracranial bleeds on non-contrast head CT and measures them.
+///
+/// Research software: not a medical device, and not for clinical decisions without a qualified
+/// reader.
+#[derive(Debug, Parser)]
+#[command(name = "haema", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Segment(segment::Args),
+    Info(info::Args),
+    Import(import::Args),
+}
+
+/// Where a command writes.
+pub struct Streams<'a> {
+    /// Data.
+    pub out: &'a mut dyn Write,
+    /// Everything else.
+    pub err: &'a mut dyn Write,
+    /// Whether a person watches the latter, who wants to see progress.
+    pub err_is_terminal: bool,
+}
+
+/// How a command that ran to its end ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did all that was asked.
+    Done,
+    /// It ran, and some inputs were refused or failed, or the answer is no.
+    Refused,
+}
+
+impl Outcome {
+    /// 0 for [`Outcome::Done`], 1 for [`Outcome::Refused`].
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Done => ExitCode::SUCCESS,
+            Self::Refused => ExitCode::from(1),
+        }
+    }
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// Standard output or standard error went away.
+    #[error("cannot write to the terminal or pipe")]
+    Write(#[from] io::Error),
+    /// Nothing could be segmented.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The weights cannot be used.
+    #[error("the weights given with --model cannot be used")]
+    Model(#[from] ModelFileError),
+    /// Nothing is at the path.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Nothing could be imported.
+    #[error("the data set cannot be imported")]
+    Import(#[from] ImportError),
+}
+
+impl CliError {
+    /// Whether the reader of our output has gone, which is not our failure.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Write(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What the user can do about it, where haema knows.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Segment(SegmentError::Output(_)) => {
+                Some("give a folder that you may write to with --out")
+            }
+            Self::Input(error) => error.hint(),
+            Self::Model(_) => {
+                Some("give a model.safetensors of `haema train`, or none for the built-in one")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Carries out one command.
+///
+/// # Errors
+///
+/// [`CliError`], shown by `main` with its causes; exit code 2.
+pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+    match cli.command {
+        Command::Segment(args) => segment::run(&args, streams),
+        Command::Info(args) => info::run(&args, streams),
+        Command::Import(args) => import::run(&args, streams),
+    }
+}
+
+/// One JSON document on a line of its own.
+fn print_json(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// A bar on standard error where a person watches, nothing elsewhere.
+fn progress_bar(length: u64, is_watched: bool) -> ProgressBar {
+    let target =
+        if is_watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}")
+        .expect("the template is well formed");
+    ProgressBar::with_draw_target(Some(length), target).with_style(style)
+}
+
+/// As many threads as the machine has cores for us; one where it does not tell.
+fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// For `--threads`: a number from 1.
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let parsed: Result<_, ParseIntError> = text.parse();
+    parsed.map_err(|cause| format!("{text:?}: {cause}: wanted 1 or more"))
+}

@@ -4,12 +4,16 @@
 //! ready to take, so that a wrong file cannot fill memory. A write goes to a temporary file beside
 //! the target and is renamed when complete, so that no reader ever sees half a file.
 
+mod folder;
+
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fmt, io};
 
 use thiserror::Error;
+
+pub use folder::{Stamp, stamp, write_folder_atomic};
 
 /// Why a file or folder could not be read or written.
 #[derive(Debug, Error)]

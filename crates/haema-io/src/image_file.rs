@@ -60,6 +60,17 @@ pub enum ImageFileError {
 }
 
 impl ImageFileError {
+    /// The file that the error is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(error) => error.path(),
+            Self::Nifti { path, .. }
+            | Self::Nrrd { path, .. }
+            | Self::MetaImage { path, .. }
+            | Self::UnknownFormat { path, .. } => path,
+        }
+    }
+
     pub(crate) fn nifti(cause: NiftiError, path: &Path) -> Self {
         Self::Nifti { cause, path: path.to_owned() }
     }

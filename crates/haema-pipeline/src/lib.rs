@@ -1,5 +1,15 @@
 //! From a scan to a report, and from a dataset to a model: the one way that every door takes.
+//!
+//! [`segment::run`] turns any number of inputs into masks and reports; [`input::read`] is its first
+//! step alone. [`training`] makes the models. The pipeline prints nothing: it tells what happens
+//! through events.
 
 pub mod evaluation;
+mod html;
+pub mod input;
+pub mod inspect;
 pub mod model_file;
+pub mod report;
+pub mod segment;
+pub mod segmenter;
 pub mod training;

@@ -1,0 +1,12 @@
+//! The command as users run it: the real program, its output and its exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+mod bad_input;
+mod command;
+mod help;
+mod import;
+mod info;
+mod segment;
+mod stand;

@@ -1,0 +1,185 @@
+//! What haema says about a scan: the contents of `report.json`.
+
+pub use haema_measure::{Lesion, SliceRange};
+use serde::{Deserialize, Serialize};
+
+/// The format of `report.json`. The number grows when a field changes its meaning or goes.
+pub const REPORT_SCHEMA: &str = "haema.report/1";
+
+/// Stands in every report.
+pub const RESEARCH_USE: &str = "Research software. Not a medical device, and not for clinical \
+    decisions without a qualified reader. An empty mask does not exclude a bleed.";
+
+/// Everything that haema found in one scan, and how.
+///
+/// Lengths are in mm, volumes in mL, triples of sizes and spacings in the order `[z, y, x]`, points
+/// in LPS. It holds no name, no path and no identifier of a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// [`REPORT_SCHEMA`] of the version that wrote it.
+    pub schema: String,
+    /// Name of the case, and of its folder.
+    pub case_id: String,
+    /// [`RESEARCH_USE`].
+    pub research_use: String,
+    /// What was read.
+    pub input: Input,
+    /// The method, such as `cnn-ds`.
+    pub method: String,
+    /// The weights.
+    pub model: Model,
+    /// Whether there is a bleed.
+    pub hemorrhage: Hemorrhage,
+    /// Volume of the mask on the scan's own grid: the area on each slice times the thickness of that
+    /// slice.
+    pub volume_ml: f64,
+    /// Volume on the network's own grid, before anything goes back to the scan: the definition of
+    /// Arab et al. 2020.
+    pub volume_grid_ml: f64,
+    /// Sum of probability times voxel volume, without a threshold.
+    pub volume_soft_ml: f64,
+    /// Connected parts of the mask, the largest first.
+    pub lesions: Vec<Lesion>,
+    /// Where the time went.
+    pub timing_ms: Timing,
+    /// What it takes to get the same result again.
+    pub receipt: Receipt,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// `dicom`, `nifti`, `nrrd`, `metaimage` or `simulated`.
+    pub kind: String,
+    /// How many files make up the scan.
+    pub files: usize,
+    /// Every series found, taken or left, with the reason.
+    pub series: Vec<Series>,
+    /// Number of voxels along `[z, y, x]` as stored; `z` counts slices.
+    pub size: [usize; 3],
+    /// Voxel size along `[z, y, x]`; along `z` the median distance between slices.
+    pub spacing_mm: [f64; 3],
+    /// Place of each slice along the normal of the slices, in the order of the mask's slices.
+    pub slice_positions_mm: Vec<f64>,
+    /// Stretches of slices at one distance from each other, in order: one entry where the stack is
+    /// even.
+    pub slice_pitches: Vec<SlicePitch>,
+    /// Angle between the way from the first slice to the last and the normal of the slices; positive
+    /// where the stack leans the way that rows are counted. Makers sign their own tag as they like.
+    pub gantry_tilt_deg: f64,
+    /// What a reader of the result must know.
+    pub warnings: Vec<String>,
+}
+
+/// One series of the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// Pseudonym.
+    pub id: String,
+    /// What it is.
+    pub description: String,
+    /// How many images it has.
+    pub images: usize,
+    /// Whether the scan was made from it.
+    pub taken: bool,
+    /// Why it was taken or left.
+    pub reason: String,
+}
+
+/// A stretch of slices at one distance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlicePitch {
+    /// Distance from one slice to the next.
+    pub pitch_mm: f64,
+    /// How many such distances follow each other.
+    pub gaps: usize,
+}
+
+/// The weights that were used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Name of the weights.
+    pub name: String,
+    /// SHA-256 of the weights, hexadecimal.
+    pub sha256: String,
+}
+
+/// Whether there is a bleed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hemorrhage {
+    /// Whether any voxel is above the threshold.
+    pub present: bool,
+    /// Score of the whole scan in 0..1: the mean of the highest probabilities over 0.2 mL. It ranks
+    /// scans; it is not calibrated to be the chance of a bleed.
+    pub probability: f64,
+}
+
+/// Where the time went, in milliseconds of the clock on the wall.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// From files to Hounsfield units.
+    pub read: f64,
+    /// From Hounsfield units to the network's input.
+    pub preprocess: f64,
+    /// The network.
+    pub network: f64,
+    /// From the network's output to the scan's own grid.
+    pub restore: f64,
+    /// Threshold, connected parts, volumes.
+    pub measure: f64,
+    /// Writing masks and pages, up to this report.
+    pub write: f64,
+    /// All of it.
+    pub total: f64,
+}
+
+/// What it takes to get the same result again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Version of haema.
+    pub haema_version: String,
+    /// SHA-256 of the scan's voxels and geometry, wherever its files lie.
+    pub input_sha256: String,
+    /// SHA-256 of the weights.
+    pub weights_sha256: String,
+    /// SHA-256 of the mask's voxels in the order of the scan: two runs that agree on it found the
+    /// same bleed.
+    pub mask_sha256: String,
+    /// What was asked for.
+    pub settings: Settings,
+    /// Fingerprint of the place of the input, from which the place cannot be read.
+    pub source: String,
+    /// Fingerprint of the input as it lay there, the settings, the weights and the version: where a
+    /// second run finds it again, there is nothing to do.
+    pub job: String,
+}
+
+/// What was asked for, as far as it changes the result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The method, such as `cnn-ds`.
+    pub method: String,
+    /// A voxel belongs to the bleed above this probability.
+    pub threshold: f64,
+    /// Whether `probability.nii.gz` is written too.
+    pub save_probability: bool,
+    /// Fingerprint of the series that was asked for by its UID, where one was.
+    pub series: Option<String>,
+}
+
+/// Rounds to 3 decimals: a mm³ of volume, a µm of place. More would be noise in a file for people.
+pub(crate) fn round3(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

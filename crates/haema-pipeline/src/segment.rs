@@ -1,0 +1,188 @@
+//! Scans in, folders with masks and reports out: what `haema segment` does.
+//!
+//! ```text
+//! source → read → gate → method → threshold → measure → write
+//! ```
+//!
+//! Every input is worked on by itself: what goes wrong with one is reported and never stops the
+//! rest. A case folder is put in place whole or not at all.
+
+mod case;
+mod findings;
+pub(crate) mod gate;
+mod job;
+mod names;
+mod summary;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use haema_io::fs::{self, FsError};
+use thiserror::Error;
+
+pub use case::CaseError;
+pub(crate) use findings::{input_of, series_of};
+pub use gate::Refusal;
+
+use crate::input::Source;
+use crate::report::{Report, Settings};
+use crate::segmenter::Segmenter;
+use names::Cases;
+use summary::{Outcome, Row};
+
+/// Name of the table of all cases.
+pub const SUMMARY_FILE: &str = "summary.csv";
+
+/// How to segment.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Above this probability a voxel belongs to the bleed; the method's own where none is given.
+    pub threshold: Option<f32>,
+    /// How many threads; the result does not depend on it.
+    pub threads: NonZeroUsize,
+    /// Whether to write `probability.nii.gz`.
+    pub save_probability: bool,
+    /// The DICOM series to take, by its _Series Instance UID_ or its short name, where the choice is
+    /// not left to haema.
+    pub series: Option<String>,
+    /// Whether to do again what is done.
+    pub force: bool,
+    /// Whether to write the paths of the inputs into the summary: a path may name a person.
+    pub save_paths: bool,
+}
+
+impl Options {
+    fn settings(&self, segmenter: &dyn Segmenter) -> Settings {
+        let threshold = self.threshold.unwrap_or_else(|| segmenter.default_threshold());
+        Settings {
+            method: segmenter.method().to_owned(),
+            threshold: f64::from(threshold),
+            save_probability: self.save_probability,
+            series: self.series.as_deref().map(job::pseudonym),
+        }
+    }
+}
+
+/// What happens, as it happens.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// An input is begun.
+    Started {
+        /// Its number, from 1.
+        number: usize,
+        /// The input.
+        source: &'a Source,
+    },
+    /// An input is finished, its folder stands.
+    Done {
+        /// Its number, from 1.
+        number: usize,
+        /// What was found.
+        report: &'a Report,
+    },
+    /// An input was finished in an earlier run.
+    Skipped {
+        /// Its number, from 1.
+        number: usize,
+        /// What was found then.
+        report: &'a Report,
+    },
+    /// An input could not be done.
+    Failed {
+        /// Its number, from 1.
+        number: usize,
+        /// The input.
+        source: &'a Source,
+        /// Why.
+        cause: &'a CaseError,
+    },
+}
+
+/// How many inputs went which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Finished in this run.
+    pub done: usize,
+    /// Finished in an earlier run.
+    pub skipped: usize,
+    /// Refused or failed.
+    pub failed: usize,
+}
+
+/// Why a run could not go on at all: nothing can be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// The output folder.
+    #[error("the output folder cannot be used: {0}")]
+    Output(#[from] FsError),
+}
+
+/// Segments every source into a folder of its own in `out`, and writes the table of all of them.
+///
+/// A source whose place, settings, weights and version are those of a finished case is skipped,
+/// unless [`Options::force`] is set. After each source the table is up to date.
+///
+/// # Errors
+///
+/// [`SegmentError`] where the output folder cannot be listed or written. What is wrong with a single
+/// source is an [`Event::Failed`] and a row of the table.
+pub fn run(
+    sources: &[Source],
+    out: &Path,
+    segmenter: &dyn Segmenter,
+    options: &Options,
+    on_event: &mut dyn FnMut(&Event<'_>),
+) -> Result<Tally, SegmentError> {
+    fs::create_folder(out)?;
+    let settings = options.settings(segmenter);
+    let mut cases = Cases::in_folder(out)?;
+    let (mut tally, mut rows) = (Tally::default(), Vec::new());
+    for (index, source) in sources.iter().enumerate() {
+        let number = index + 1;
+        on_event(&Event::Started { number, source });
+        let task = case::Task { source, out, options, settings: &settings };
+        let outcome = match task.run(segmenter, &cases) {
+            Ok(case::Finished::Before(report)) => {
+                tally.skipped += 1;
+                on_event(&Event::Skipped { number, report: &report });
+                Outcome::Done(Box::new(report))
+            }
+            Ok(case::Finished::Now(report)) => {
+                tally.done += 1;
+                on_event(&Event::Done { number, report: &report });
+                cases.insert(report.clone());
+                Outcome::Done(Box::new(report))
+            }
+            Err(cause) => {
+                tally.failed += 1;
+                on_event(&Event::Failed { number, source, cause: &cause });
+                Outcome::Failed(cause.reason())
+            }
+        };
+        let path = options.save_paths.then(|| source.to_string());
+        rows.push(Row { input: Some(number), path, outcome });
+        write_summary(out, &rows, &cases)?;
+    }
+    Ok(tally)
+}
+
+/// The rows of this run in the order of its inputs, then the cases that stood there before.
+fn write_summary(out: &Path, rows: &[Row], cases: &Cases) -> Result<(), FsError> {
+    let is_listed = |report: &Report| {
+        rows.iter().any(|row| match &row.outcome {
+            Outcome::Done(listed) => listed.case_id == report.case_id,
+            Outcome::Failed(_) => false,
+        })
+    };
+    let earlier = cases.reports().filter(|report| !is_listed(report)).map(|report| Row {
+        input: None,
+        path: None,
+        outcome: Outcome::Done(Box::new(report.clone())),
+    });
+    let table: Vec<Row> = rows.iter().cloned().chain(earlier).collect();
+    fs::write_atomic(&out.join(SUMMARY_FILE), summary::csv(&table).as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

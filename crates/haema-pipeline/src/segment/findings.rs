@@ -1,0 +1,143 @@
+//! A scan, what the method says about it, and the report of both.
+
+use haema_io::{InputKind, MissingSlices, Scan, SeriesReport};
+use haema_measure::{MeasureError, lesions, share_beside, volume_ml, volume_soft_ml};
+use haema_volume::{Grid, Volume};
+use sha2::{Digest as _, Sha256};
+
+use crate::report::{
+    Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE, Receipt, Report, Series,
+    Settings, SlicePitch, Timing, round3,
+};
+use crate::segmenter::Segmenter;
+
+/// What is known of a scan.
+pub(super) struct Findings {
+    pub(super) scan: Scan,
+    /// On the scan's grid.
+    pub(super) probability: Volume<f32>,
+    /// 1 where the probability is above the threshold, 0 elsewhere.
+    pub(super) mask: Volume<u8>,
+}
+
+impl Findings {
+    /// The report, but for what is not known here: the name of the case, the score, the volume on the
+    /// network's grid, times, and the receipt's place and job.
+    pub(super) fn report(
+        &self,
+        segmenter: &dyn Segmenter,
+        settings: &Settings,
+    ) -> Result<Report, MeasureError> {
+        let Self { scan, probability, mask } = self;
+        let grid = scan.ct.grid();
+        let mut warnings = scan.provenance.warnings.clone();
+        warnings.extend(missing_share(&scan.provenance.missing_slices, mask, grid)?);
+        let found = lesions(mask, &scan.ct)?;
+        Ok(Report {
+            schema: REPORT_SCHEMA.to_owned(),
+            case_id: String::new(),
+            research_use: RESEARCH_USE.to_owned(),
+            input: input_of(scan, warnings),
+            method: segmenter.method().to_owned(),
+            model: Model {
+                name: segmenter.model_name().to_owned(),
+                sha256: segmenter.model_sha256().to_owned(),
+            },
+            hemorrhage: Hemorrhage { present: !found.is_empty(), probability: 0.0 },
+            volume_ml: round3(volume_ml(mask, grid)?),
+            volume_grid_ml: 0.0,
+            volume_soft_ml: round3(volume_soft_ml(probability, grid)?),
+            lesions: found.iter().map(rounded).collect(),
+            timing_ms: Timing::default(),
+            receipt: Receipt {
+                haema_version: env!("CARGO_PKG_VERSION").to_owned(),
+                input_sha256: scan.provenance.sha256.clone(),
+                weights_sha256: segmenter.model_sha256().to_owned(),
+                mask_sha256: format!("{:x}", Sha256::digest(mask.as_slice())),
+                settings: settings.clone(),
+                source: String::new(),
+                job: String::new(),
+            },
+        })
+    }
+}
+
+fn rounded(lesion: &Lesion) -> Lesion {
+    Lesion {
+        volume_ml: round3(lesion.volume_ml),
+        centroid_lps_mm: lesion.centroid_lps_mm.map(round3),
+        mean_hu: round3(lesion.mean_hu),
+        ..lesion.clone()
+    }
+}
+
+/// What hangs on slices that are missing: those beside the gap stand for more than they show.
+fn missing_share(
+    missing: &[MissingSlices],
+    mask: &Volume<u8>,
+    grid: &Grid,
+) -> Result<Option<String>, MeasureError> {
+    let after: Vec<usize> = missing.iter().map(|missing| missing.after).collect();
+    if after.is_empty() {
+        return Ok(None);
+    }
+    Ok(share_beside(&after, mask, grid)?.map(|share| {
+        format!(
+            "{:.0} % of the volume lies in slices beside missing ones, which stand for what is missing",
+            100.0 * share
+        )
+    }))
+}
+
+pub(crate) fn input_of(scan: &Scan, warnings: Vec<String>) -> Input {
+    let grid = scan.ct.grid();
+    let kind = match scan.provenance.kind {
+        InputKind::Dicom => "dicom",
+        InputKind::Nifti => "nifti",
+        InputKind::Nrrd => "nrrd",
+        InputKind::MetaImage => "metaimage",
+        InputKind::Simulated => "simulated",
+    };
+    Input {
+        kind: kind.to_owned(),
+        files: scan.provenance.file_count,
+        series: scan.provenance.series.iter().map(series_of).collect(),
+        size: grid.size(),
+        spacing_mm: grid.spacing_mm().map(round3),
+        slice_positions_mm: (0..grid.size()[0])
+            .map(|z| round3(grid.slice_position_mm(z)))
+            .collect(),
+        slice_pitches: pitches(grid),
+        gantry_tilt_deg: round3(grid.tilt_deg()),
+        warnings,
+    }
+}
+
+pub(crate) fn series_of(series: &SeriesReport) -> Series {
+    Series {
+        id: series.series_id.clone(),
+        description: series.description.clone(),
+        images: series.image_count,
+        taken: series.is_taken,
+        reason: series.reason.clone(),
+    }
+}
+
+/// Gaps that differ by no more than this are one pitch: positions in headers are rounded.
+const SAME_PITCH_MM: f64 = 0.05;
+
+/// The gaps of a stack, runs of one pitch put together; the pitch of a run is the mean of its gaps.
+fn pitches(grid: &Grid) -> Vec<SlicePitch> {
+    let mut runs: Vec<Vec<f64>> = Vec::new();
+    for gap_mm in grid.gaps_mm() {
+        match runs.last_mut() {
+            Some(run) if (run[0] - gap_mm).abs() <= SAME_PITCH_MM => run.push(gap_mm),
+            _ => runs.push(vec![gap_mm]),
+        }
+    }
+    let pitch = |run: &Vec<f64>| SlicePitch {
+        pitch_mm: round3(run.iter().sum::<f64>() / run.len() as f64),
+        gaps: run.len(),
+    };
+    runs.iter().map(pitch).collect()
+}

@@ -1,0 +1,114 @@
+//! `summary.csv`: one row a case, for a table program.
+
+use std::fmt::Write as _;
+
+use crate::report::Report;
+
+/// One row: a case that is done, or an input that could not be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    /// Number of the input in this run, from 1; none for a case of an earlier run.
+    pub(crate) input: Option<usize>,
+    /// The path as it was given, where the user asked for it.
+    pub(crate) path: Option<String>,
+    /// What came out.
+    pub(crate) outcome: Outcome,
+}
+
+/// What came out of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// The report of a finished case.
+    Done(Box<Report>),
+    /// Why there is none, in one line.
+    Failed(String),
+}
+
+const COLUMNS: &str = "input,case_id,status,hemorrhage,probability,volume_ml,volume_grid_ml,\
+    volume_soft_ml,lesions,largest_lesion_ml,slices,gantry_tilt_deg,warnings,reason,path";
+
+/// The whole table. An empty field means that there is no such value.
+pub(crate) fn csv(rows: &[Row]) -> String {
+    let mut table = format!("{COLUMNS}\n");
+    for row in rows {
+        let input = row.input.map(|n| n.to_string()).unwrap_or_default();
+        let path = row.path.as_deref().unwrap_or_default();
+        let fields = match &row.outcome {
+            Outcome::Done(report) => done(report),
+            Outcome::Failed(reason) => failed(reason),
+        };
+        let fields = [input].into_iter().chain(fields).chain([path.to_owned()]);
+        let fields: Vec<String> = fields.map(|field| quoted(&field)).collect();
+        writeln!(table, "{}", fields.join(",")).expect("a string takes all");
+    }
+    table
+}
+
+fn done(report: &Report) -> [String; 13] {
+    let largest = report.lesions.first().map(|lesion| lesion.volume_ml.to_string());
+    [
+        report.case_id.clone(),
+        "done".to_owned(),
+        report.hemorrhage.present.to_string(),
+        report.hemorrhage.probability.to_string(),
+        report.volume_ml.to_string(),
+        report.volume_grid_ml.to_string(),
+        report.volume_soft_ml.to_string(),
+        report.lesions.len().to_string(),
+        largest.unwrap_or_default(),
+        report.input.slice_positions_mm.len().to_string(),
+        report.input.gantry_tilt_deg.to_string(),
+        report.input.warnings.join("; "),
+        String::new(),
+    ]
+}
+
+fn failed(reason: &str) -> [String; 13] {
+    let mut fields: [String; 13] = Default::default();
+    "failed".clone_into(&mut fields[1]);
+    reason.clone_into(&mut fields[12]);
+    fields
+}
+
+/// RFC 4180. A text that a table program would take for a formula gets a quote before it.
+fn quoted(field: &str) -> String {
+    let is_number = field.parse::<f64>().is_ok();
+    let guard = if !is_number && field.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    if field.contains(['"', ',', '\n', '\r']) {
+        format!("\"{guard}{}\"", field.replace('"', "\"\"").replace(['\n', '\r'], " "))
+    } else {
+        format!("{guard}{field}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::report;
+
+    #[test]
+    fn a_row_has_a_field_for_every_column() {
+        let rows = [
+            Row { input: Some(1), path: None, outcome: Outcome::Done(Box::new(report())) },
+            Row { input: Some(2), path: None, outcome: Outcome::Failed("no CT".to_owned()) },
+        ];
+
+        let table = csv(&rows);
+
+        let widths: Vec<usize> =
+            table.lines().map(|line| line.matches(',').count() - quoted_commas(line)).collect();
+        assert_eq!(widths, [14, 14, 14], "{table}");
+    }
+
+    fn quoted_commas(line: &str) -> usize {
+        line.split('"').skip(1).step_by(2).map(|quoted| quoted.matches(',').count()).sum()
+    }
+
+    #[test]
+    fn fields_are_quoted_where_they_must_be() {
+        assert_eq!(quoted("plain"), "plain");
+        assert_eq!(quoted("a, \"b\""), "\"a, \"\"b\"\"\"");
+        assert_eq!(quoted("-18.5"), "-18.5");
+        assert_eq!(quoted("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+    }
+}

@@ -1,0 +1,95 @@
+//! What finds a bleed: the seam between the pipeline and the methods.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use haema_methods::cnn_ds::{Model, SegmentError};
+use haema_volume::{CtVolume, Volume};
+
+/// A method with its weights: a scan goes in, a probability on the scan's own grid comes out.
+///
+/// The same scan gives the same answer, bit for bit, for any number of threads.
+pub trait Segmenter {
+    /// The method, such as `cnn-ds`.
+    fn method(&self) -> &str;
+
+    /// Name of the weights.
+    fn model_name(&self) -> &str;
+
+    /// SHA-256 of the weights, hexadecimal.
+    fn model_sha256(&self) -> &str;
+
+    /// Above this probability a voxel belongs to the bleed, where nobody asks for another.
+    fn default_threshold(&self) -> f32 {
+        0.5
+    }
+
+    /// Gives each voxel its probability of being bleed.
+    ///
+    /// * `threshold` — only for [`Segmented::volume_grid_ml`].
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError`] where the scan cannot be brought to the network's grid, or back.
+    fn segment(
+        &self,
+        ct: &CtVolume,
+        threshold: f32,
+        threads: NonZeroUsize,
+    ) -> Result<Segmented, SegmentError>;
+}
+
+/// What a method says about a scan.
+#[derive(Debug, Clone)]
+pub struct Segmented {
+    /// Probability in 0..1 of each voxel of the scan, on the scan's own grid and in its order.
+    pub probability: Volume<f32>,
+    /// How much the whole scan looks as if it had a bleed, in 0..1.
+    pub score: f64,
+    /// Volume of the voxels above the threshold on the network's own grid.
+    pub volume_grid_ml: f64,
+    /// Milliseconds from Hounsfield units to the network's input.
+    pub preprocess_ms: f64,
+    /// Milliseconds in the network.
+    pub network_ms: f64,
+    /// Milliseconds from the network's output to the scan's own grid.
+    pub restore_ms: f64,
+}
+
+impl Segmenter for Model {
+    fn method(&self) -> &'static str {
+        "cnn-ds"
+    }
+
+    fn model_name(&self) -> &str {
+        self.name()
+    }
+
+    fn model_sha256(&self) -> &str {
+        self.sha256()
+    }
+
+    fn segment(
+        &self,
+        ct: &CtVolume,
+        threshold: f32,
+        threads: NonZeroUsize,
+    ) -> Result<Segmented, SegmentError> {
+        let start = Instant::now();
+        let prepared = self.prepare(ct)?;
+        let prepared_at = Instant::now();
+        let predicted = self.predict(prepared, threads.get())?;
+        let predicted_at = Instant::now();
+        let (score, volume_grid_ml) = (predicted.score(), predicted.grid_ml(threshold));
+        let probability = predicted.restore()?;
+        let ms = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1000.0;
+        Ok(Segmented {
+            probability,
+            score,
+            volume_grid_ml,
+            preprocess_ms: ms(start, prepared_at),
+            network_ms: ms(prepared_at, predicted_at),
+            restore_ms: ms(predicted_at, Instant::now()),
+        })
+    }
+}
