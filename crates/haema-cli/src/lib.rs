@@ -5,19 +5,25 @@
 //! done by a library crate. Exit codes: 0 done; 1 done, and some inputs were refused or failed; 2
 //! could not be done.
 
+mod eval;
 mod import;
 mod info;
 mod segment;
+mod train;
 
 use std::io::{self, Write};
 use std::num::{NonZeroUsize, ParseIntError};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
+use haema_io::dataset::DatasetError;
+use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
+use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
 
@@ -37,6 +43,8 @@ enum Command {
     Segment(segment::Args),
     Info(info::Args),
     Import(import::Args),
+    Train(train::Args),
+    Eval(eval::Args),
 }
 
 /// Where a command writes.
@@ -87,6 +95,18 @@ pub enum CliError {
     /// Nothing could be imported.
     #[error("the data set cannot be imported")]
     Import(#[from] ImportError),
+    /// The data set cannot be used.
+    #[error("the data set cannot be used")]
+    Dataset(#[from] DatasetError),
+    /// Training cannot begin or go on.
+    #[error("training stopped")]
+    Train(#[from] TrainError),
+    /// A model cannot be scored.
+    #[error("the model cannot be scored")]
+    Eval(#[from] EvalError),
+    /// A folder holds no training run.
+    #[error("no training run (wanted split.json) in {0}")]
+    NoRun(PathBuf),
 }
 
 impl CliError {
@@ -120,6 +140,8 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Segment(args) => segment::run(&args, streams),
         Command::Info(args) => info::run(&args, streams),
         Command::Import(args) => import::run(&args, streams),
+        Command::Train(args) => train::run(&args, streams),
+        Command::Eval(args) => eval::run(&args, streams),
     }
 }
 

@@ -5,20 +5,20 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use haema_io::dataset::Dataset;
+use haema_io::dataset::{Case, Dataset};
 use haema_methods::cnn_ds::{Model, Profile as NetworkProfile};
 use haema_pipeline::model_file::read_model;
 use haema_pipeline::training::{
-    Epoch, Job, Progress, Split, TrainConfig, TrainError, bleed_sizes, read_config, read_config_file,
-    read_split, train,
+    Epoch, Job, Progress, Split, TrainConfig, TrainError, bleed_sizes, read_config,
+    read_config_file, read_split, train,
 };
 use indicatif::ProgressBar;
 
 use crate::{CliError, Outcome, Streams};
 
-/// Trains CNN-DS on a dataset in the raw layout of nnU-Net: imagesTr/, labelsTr/, dataset.json.
+/// Trains CNN-DS on a dataset in the raw layout of nnU-Net.
 ///
-/// RUN holds the configuration, the split, a log with a row an epoch, a checkpoint and the model. A
+/// DATASET holds imagesTr/, labelsTr/ and dataset.json. RUN holds the configuration, the split, a log with a row an epoch, a checkpoint and the model. A
 /// run that was stopped goes on where it was: give the same DATASET and RUN again. The result does
 /// not depend on when it was stopped, nor on the number of threads.
 #[derive(Debug, clap::Args)]
@@ -105,7 +105,7 @@ impl Args {
     }
 
     fn split(&self, dataset: &Dataset, threads: usize) -> Result<Split, TrainError> {
-        let ids: Vec<&str> = dataset.cases().iter().map(|case| case.id()).collect();
+        let ids: Vec<&str> = dataset.cases().iter().map(Case::id).collect();
         let sizes = || bleed_sizes(dataset, threads);
         let held_aside = match self.hold_aside_every {
             Some(nth) => Split::every_nth(&sizes()?, nth.get()),

@@ -10,3 +10,4 @@ mod import;
 mod info;
 mod segment;
 mod stand;
+mod train;
