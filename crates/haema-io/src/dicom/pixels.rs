@@ -86,11 +86,6 @@ impl PixelFormat {
 }
 
 /// Decodes one frame to 16 bits a pixel, as stored: bits above _High Bit_ are still there.
-///
-/// The codecs run behind [`catch_unwind`]. The checks in front of them ([`codestream`], and the
-/// sizes here) rule out every panic that we know of; but a JPEG or JPEG 2000 decoder is a large
-/// program by others (`jpeg-decoder` 0.3.2 subtracts a point transform from a precision unchecked),
-/// and one hostile slice must not end a run over a thousand patients.
 pub(crate) fn decode_frame(
     object: &Object,
     format: &PixelFormat,
@@ -98,7 +93,7 @@ pub(crate) fn decode_frame(
 ) -> Result<Vec<u16>, PixelError> {
     let codec = object.syntax.codec.map_err(|name| PixelError::Unsupported { name })?;
     format.check_size(codec)?;
-    let decode = || match codec {
+    let samples = guarded(codec, || match codec {
         Codec::Native => native(object, format, frame),
         Codec::Rle => rle::decode(&frame_bytes(object, format, frame)?, format),
         Codec::JpegBaseline => {
@@ -109,16 +104,25 @@ pub(crate) fn decode_frame(
         }
         Codec::Jpeg2000 => codestream::jpeg2000(&frame_bytes(object, format, frame)?, format),
         Codec::JpegLs => codestream::jpeg_ls(&frame_bytes(object, format, frame)?, format),
-    };
-    let samples = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
-        let reason = "the decoder gave up on damaged data".to_owned();
-        Err(PixelError::Codec { codec: codec.name(), reason })
     })?;
     let (found, wanted) = (samples.len(), format.frame_pixels());
     if found != wanted {
         return Err(PixelError::WrongLength { found: 2 * found, wanted: 2 * wanted });
     }
     Ok(samples)
+}
+
+/// Runs a decoder behind [`catch_unwind`]. The checks in front of it ([`codestream`], and the sizes
+/// here) rule out every panic that we know of; but a JPEG or JPEG 2000 decoder is a large program
+/// by others, and one hostile slice must not end a run over a thousand patients.
+fn guarded(
+    codec: Codec,
+    decode: impl FnOnce() -> Result<Vec<u16>, PixelError>,
+) -> Result<Vec<u16>, PixelError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        let reason = "the decoder gave up on damaged data".to_owned();
+        Err(PixelError::Codec { codec: codec.name(), reason })
+    })
 }
 
 fn native(object: &Object, format: &PixelFormat, frame: usize) -> Result<Vec<u16>, PixelError> {
@@ -260,5 +264,12 @@ pub(super) mod tests {
         let error = frame_bytes(&object, &two, 1).unwrap_err();
 
         insta::assert_snapshot!(error, @"frame 1 of 2 has no pixel data of its own among 3 fragments");
+    }
+
+    #[test]
+    fn a_codec_that_panics_is_an_error() {
+        let error = guarded(Codec::Jpeg2000, || panic!("as a decoder might")).unwrap_err();
+
+        insta::assert_snapshot!(error, @"the JPEG 2000 pixel data cannot be decoded: the decoder gave up on damaged data");
     }
 }
