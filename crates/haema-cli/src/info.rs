@@ -98,5 +98,5 @@ fn print_scan(out: &mut dyn Write, scan: &Input) -> io::Result<()> {
     {
         writeln!(out, "  from      {first} to {last} mm along the slices' normal")?;
     }
-    writeln!(out, "  tilt      {:.1}°", scan.gantry_tilt_deg)
+    writeln!(out, "  tilt      {:.1}°", scan.gantry_tilt_deg.abs())
 }

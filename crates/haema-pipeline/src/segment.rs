@@ -14,6 +14,7 @@ mod job;
 mod names;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -28,7 +29,6 @@ use crate::input::Source;
 use crate::report::{Report, Settings};
 use crate::segmenter::Segmenter;
 use names::Cases;
-use summary::{Outcome, Row};
 
 /// Name of the table of all cases.
 pub const SUMMARY_FILE: &str = "summary.csv";
@@ -137,51 +137,62 @@ pub fn run(
     fs::create_folder(out)?;
     let settings = options.settings(segmenter);
     let mut cases = Cases::in_folder(out)?;
-    let (mut tally, mut rows) = (Tally::default(), Vec::new());
+    let mut table = Table::of(&cases);
+    let mut tally = Tally::default();
     for (index, source) in sources.iter().enumerate() {
         let number = index + 1;
         on_event(&Event::Started { number, source });
+        let path = options.save_paths.then(|| source.to_string());
         let task = case::Task { source, out, options, settings: &settings };
-        let outcome = match task.run(segmenter, &cases) {
+        match task.run(segmenter, &cases) {
             Ok(case::Finished::Before(report)) => {
                 tally.skipped += 1;
                 on_event(&Event::Skipped { number, report: &report });
-                Outcome::Done(Box::new(report))
+                table.add(number, path, Ok(&report));
             }
             Ok(case::Finished::Now(report)) => {
                 tally.done += 1;
                 on_event(&Event::Done { number, report: &report });
-                cases.insert(report.clone());
-                Outcome::Done(Box::new(report))
+                table.add(number, path, Ok(&report));
+                cases.insert(report);
             }
             Err(cause) => {
                 tally.failed += 1;
                 on_event(&Event::Failed { number, source, cause: &cause });
-                Outcome::Failed(cause.reason())
+                table.add(number, path, Err(&cause.reason()));
             }
-        };
-        let path = options.save_paths.then(|| source.to_string());
-        rows.push(Row { input: Some(number), path, outcome });
-        write_summary(out, &rows, &cases)?;
+        }
+        table.write(&out.join(SUMMARY_FILE))?;
     }
     Ok(tally)
 }
 
-/// The rows of this run in the order of its inputs, then the cases that stood there before.
-fn write_summary(out: &Path, rows: &[Row], cases: &Cases) -> Result<(), FsError> {
-    let is_listed = |report: &Report| {
-        rows.iter().any(|row| match &row.outcome {
-            Outcome::Done(listed) => listed.case_id == report.case_id,
-            Outcome::Failed(_) => false,
-        })
-    };
-    let earlier = cases.reports().filter(|report| !is_listed(report)).map(|report| Row {
-        input: None,
-        path: None,
-        outcome: Outcome::Done(Box::new(report.clone())),
-    });
-    let table: Vec<Row> = rows.iter().cloned().chain(earlier).collect();
-    fs::write_atomic(&out.join(SUMMARY_FILE), summary::csv(&table).as_bytes())
+/// The rows of the summary: those of this run in the order of its inputs, then the cases that stood
+/// there before and are not among them.
+struct Table {
+    of_this_run: Vec<String>,
+    of_earlier_runs: BTreeMap<String, String>,
+}
+
+impl Table {
+    fn of(cases: &Cases) -> Self {
+        let rows = cases
+            .reports()
+            .map(|report| (report.case_id.clone(), summary::row(None, None, Ok(report))));
+        Self { of_this_run: Vec::new(), of_earlier_runs: rows.collect() }
+    }
+
+    fn add(&mut self, number: usize, path: Option<String>, outcome: Result<&Report, &str>) {
+        if let Ok(report) = outcome {
+            self.of_earlier_runs.remove(&report.case_id);
+        }
+        self.of_this_run.push(summary::row(Some(number), path, outcome));
+    }
+
+    fn write(&self, path: &Path) -> Result<(), FsError> {
+        let rows = self.of_this_run.iter().chain(self.of_earlier_runs.values());
+        fs::write_atomic(path, summary::csv(rows).as_bytes())
+    }
 }
 
 #[cfg(test)]

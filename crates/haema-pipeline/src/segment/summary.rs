@@ -1,47 +1,32 @@
 //! `summary.csv`: one row a case, for a table program.
 
-use std::fmt::Write as _;
-
 use crate::report::Report;
-
-/// One row: a case that is done, or an input that could not be.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
-    /// Number of the input in this run, from 1; none for a case of an earlier run.
-    pub(crate) input: Option<usize>,
-    /// The path as it was given, where the user asked for it.
-    pub(crate) path: Option<String>,
-    /// What came out.
-    pub(crate) outcome: Outcome,
-}
-
-/// What came out of an input.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
-    /// The report of a finished case.
-    Done(Box<Report>),
-    /// Why there is none, in one line.
-    Failed(String),
-}
 
 const COLUMNS: &str = "input,case_id,status,hemorrhage,probability,volume_ml,volume_grid_ml,\
     volume_soft_ml,lesions,largest_lesion_ml,slices,gantry_tilt_deg,warnings,reason,path";
 
-/// The whole table. An empty field means that there is no such value.
-pub(crate) fn csv(rows: &[Row]) -> String {
-    let mut table = format!("{COLUMNS}\n");
-    for row in rows {
-        let input = row.input.map(|n| n.to_string()).unwrap_or_default();
-        let path = row.path.as_deref().unwrap_or_default();
-        let fields = match &row.outcome {
-            Outcome::Done(report) => done(report),
-            Outcome::Failed(reason) => failed(reason),
-        };
-        let fields = [input].into_iter().chain(fields).chain([path.to_owned()]);
-        let fields: Vec<String> = fields.map(|field| quoted(&field)).collect();
-        writeln!(table, "{}", fields.join(",")).expect("a string takes all");
-    }
-    table
+/// The whole table of these rows. An empty field means that there is no such value.
+pub(crate) fn csv<'a>(rows: impl Iterator<Item = &'a String>) -> String {
+    rows.fold(format!("{COLUMNS}\n"), |table, row| table + row)
+}
+
+/// One row: a case that is done, or an input that could not be and why.
+///
+/// * `input` — number of the input in this run, from 1; none for a case of an earlier run.
+/// * `path` — as it was given, where the user asked for it.
+pub(crate) fn row(
+    input: Option<usize>,
+    path: Option<String>,
+    outcome: Result<&Report, &str>,
+) -> String {
+    let input = input.map(|n| n.to_string()).unwrap_or_default();
+    let fields = match outcome {
+        Ok(report) => done(report),
+        Err(reason) => failed(reason),
+    };
+    let fields = [input].into_iter().chain(fields).chain([path.unwrap_or_default()]);
+    let fields: Vec<String> = fields.map(|field| quoted(&field)).collect();
+    fields.join(",") + "\n"
 }
 
 fn done(report: &Report) -> [String; 13] {
@@ -88,12 +73,9 @@ mod tests {
 
     #[test]
     fn a_row_has_a_field_for_every_column() {
-        let rows = [
-            Row { input: Some(1), path: None, outcome: Outcome::Done(Box::new(report())) },
-            Row { input: Some(2), path: None, outcome: Outcome::Failed("no CT".to_owned()) },
-        ];
+        let rows = [row(Some(1), None, Ok(&report())), row(Some(2), None, Err("no CT"))];
 
-        let table = csv(&rows);
+        let table = csv(rows.iter());
 
         let widths: Vec<usize> =
             table.lines().map(|line| line.matches(',').count() - quoted_commas(line)).collect();

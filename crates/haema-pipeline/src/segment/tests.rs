@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use haema_io::nifti;
 use haema_methods::cnn_ds::SegmentError as MethodError;
-use haema_volume::{Affine, CtVolume, Grid, Volume};
+use haema_methods::frame::{Crop, Frame, Preprocessing};
+use haema_volume::{Affine, CtVolume, Grid, Orientation, Towards, Vec3, Volume, add, scale};
 use tempfile::TempDir;
 
 use super::*;
@@ -281,6 +282,118 @@ fn the_same_scan_gives_the_same_files_but_for_the_times() {
         assert_eq!(read(&one), read(&two), "{name}");
     }
     assert_eq!(one.report("head").receipt.mask_sha256, two.report("head").receipt.mask_sha256);
+}
+
+/// Goes the network's way there and back without a network: bright voxels of its input are a bleed.
+struct ThereAndBack;
+
+impl Segmenter for ThereAndBack {
+    fn method(&self) -> &'static str {
+        "there-and-back"
+    }
+
+    fn model_name(&self) -> &'static str {
+        "none"
+    }
+
+    fn model_sha256(&self) -> &'static str {
+        "00"
+    }
+
+    fn segment(
+        &self,
+        ct: &CtVolume,
+        threshold: f32,
+        _: NonZeroUsize,
+    ) -> Result<Segmented, MethodError> {
+        let preprocessing = Preprocessing { crop: Crop::None, ..Preprocessing::recommended() };
+        let frame = Frame::plan(ct, &preprocessing)?;
+        let probability = frame.image(ct)?.map(|&bright| if bright < 0.9 { bright } else { 0.0 });
+        let voxels = probability.as_slice().iter().filter(|&&p| p > threshold).count();
+        let volume_grid_ml = voxels as f64 * frame.voxel_volume_mm3() / 1000.0;
+        let probability = frame.into_undo().restore(&probability)?;
+        let nothing_ms = 0.0;
+        Ok(Segmented {
+            probability,
+            score: 0.5,
+            volume_grid_ml,
+            preprocess_ms: nothing_ms,
+            network_ms: nothing_ms,
+            restore_ms: nothing_ms,
+        })
+    }
+}
+
+#[test]
+fn a_scan_stored_in_any_of_48_orders_gives_the_same_mask_and_the_same_millilitres() {
+    let bench = Bench::new();
+    let (mut hu, grid) = head();
+    // A bleed with no symmetry at all, so that no turn and no mirror image goes unseen.
+    for [y, x] in [[12, 30], [12, 31], [13, 30], [14, 30], [14, 31], [14, 32], [15, 30]] {
+        for z in 3..7 {
+            hu[[z, y + z, x]] = 70.0;
+        }
+    }
+    let canonical = Orientation::of(&grid).canonical_from_stored(&hu);
+    let canonical_grid = Orientation::of(&grid).canonical_grid(&grid).unwrap();
+    let stored: Vec<Orientation> = Orientation::all();
+    let sources: Vec<Source> = stored
+        .iter()
+        .map(|orientation| {
+            let path = bench.top.path().join("in").join(format!("{orientation}.nii"));
+            let hu = orientation.stored_from_canonical(&canonical);
+            let grid = stored_grid(*orientation, &canonical_grid);
+            nifti::write(&path, &hu, &grid).unwrap();
+            Source::Path(path)
+        })
+        .collect();
+
+    let tally = run(&sources, &bench.out(), &ThereAndBack, &bench.options, &mut |_| {}).unwrap();
+
+    assert_eq!(tally.done, 48);
+    let first = canonical_mask(&bench, stored[0]);
+    let report = bench.report(&stored[0].to_string());
+    assert!(report.volume_ml > 5.0, "{}", report.volume_ml);
+    for orientation in &stored {
+        let other = bench.report(&orientation.to_string());
+        assert_eq!(canonical_mask(&bench, *orientation), first, "{orientation}");
+        assert_eq!(other.volume_ml, report.volume_ml, "{orientation}");
+        assert_eq!(other.volume_soft_ml, report.volume_soft_ml, "{orientation}");
+        assert_eq!(other.lesions.len(), report.lesions.len(), "{orientation}");
+    }
+}
+
+/// The grid of a scan that is stored in this orientation, worked out from the meaning of its letters.
+fn stored_grid(orientation: Orientation, canonical: &Grid) -> Grid {
+    let affine = canonical.lps_from_index();
+    let [depth, rows, columns] = canonical.size();
+    let (mut origin, mut size) = (affine.column(3), [0; 3]);
+    let steps: [Vec3; 3] = std::array::from_fn(|stored| {
+        let (axis, is_against, len) = match orientation.towards()[stored] {
+            Towards::Right => (0, false, columns),
+            Towards::Left => (0, true, columns),
+            Towards::Anterior => (1, false, rows),
+            Towards::Posterior => (1, true, rows),
+            Towards::Superior => (2, false, depth),
+            Towards::Inferior => (2, true, depth),
+        };
+        // Sizes are `[z, y, x]`, axes are numbered from `x`.
+        size[2 - stored] = len;
+        if is_against {
+            origin = add(origin, scale(affine.column(axis), (len - 1) as f64));
+        }
+        scale(affine.column(axis), if is_against { -1.0 } else { 1.0 })
+    });
+    let [x_step, y_step, z_step] = steps;
+    Grid::from_affine(size, &Affine::from_steps(x_step, y_step, z_step, origin)).unwrap()
+}
+
+/// The mask of a case, in canonical order.
+fn canonical_mask(bench: &Bench, orientation: Orientation) -> Volume<u8> {
+    let path = bench.out().join(orientation.to_string()).join("mask.nii.gz");
+    let (mask, grid) = nifti::read_label(&path).unwrap();
+    assert_eq!(Orientation::of(&grid), orientation);
+    orientation.canonical_from_stored(&mask)
 }
 
 #[test]
