@@ -235,7 +235,7 @@ fn input(input: &Input) -> String {
     row(&mut page, "size", &format!("{slices} slices of {rows} × {columns} pixels"));
     row(&mut page, "pixel", &format!("{row_mm:.3} × {column_mm:.3} mm"));
     row(&mut page, "between slices", &pitches(input));
-    row(&mut page, "gantry tilt", &format!("{:.1}°", input.gantry_tilt_deg.abs()));
+    row(&mut page, "gantry tilt", &format!("{:.1}°", input.gantry_tilt_deg));
     let places: Vec<String> =
         input.slice_positions_mm.iter().map(|mm| format!("{mm:.2}")).collect();
     let series: String = input.series.iter().map(series_row).collect();

@@ -66,8 +66,8 @@ pub struct Input {
     /// Stretches of slices at one distance from each other, in order: one entry where the stack is
     /// even.
     pub slice_pitches: Vec<SlicePitch>,
-    /// Angle between the way from the first slice to the last and the normal of the slices; positive
-    /// where the stack leans the way that rows are counted. Makers sign their own tag as they like.
+    /// Angle between the way from the first slice to the last and the normal of the slices, 0 to
+    /// 90; which way it leans is in the slices' positions. Makers sign their own tag as they like.
     pub gantry_tilt_deg: f64,
     /// What a reader of the result must know.
     pub warnings: Vec<String>,

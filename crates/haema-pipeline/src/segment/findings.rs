@@ -108,7 +108,7 @@ pub(crate) fn input_of(scan: &Scan, warnings: Vec<String>) -> Input {
             .map(|z| round3(grid.slice_position_mm(z)))
             .collect(),
         slice_pitches: pitches(grid),
-        gantry_tilt_deg: round3(grid.tilt_deg()),
+        gantry_tilt_deg: round3(grid.tilt_deg().abs()),
         warnings,
     }
 }
