@@ -90,3 +90,21 @@ fn a_real_tilted_series_of_two_pitches_is_read_as_it_lies() {
     assert_eq!(pitches.len(), 3, "{pitches:?}");
     assert!((pitches[0] - 4.0).abs() < 0.01 && (pitches[2] - 7.0).abs() < 0.01, "{pitches:?}");
 }
+
+#[test]
+fn of_a_real_study_scouts_and_dose_sheets_are_left_with_reasons() {
+    let Some(path) = shared("dicom/philips-phantom") else { return };
+
+    let ended = Stand::new().run(&format!("info {} --json", path.display()));
+
+    let found: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let series = found["series"].as_array().unwrap();
+    assert_eq!(series.iter().filter(|series| series["taken"] == true).count(), 1);
+    let left = |word: &str| {
+        let is_left = |series: &&serde_json::Value| {
+            series["taken"] == false && series["reason"].as_str().unwrap().contains(word)
+        };
+        series.iter().filter(is_left).count()
+    };
+    assert_eq!((left("scout"), left("colour"), left("has more slices")), (2, 1, 1), "{series:?}");
+}

@@ -1,5 +1,7 @@
 //! `haema segment` through the program, with the network that is built in.
 
+use std::path::Path;
+
 use haema_io::{nifti, nrrd};
 use serde_json::Value;
 
@@ -74,23 +76,58 @@ fn any_number_of_threads_gives_the_same_files() {
     }
 }
 
+/// What pydicom says of the real series, kept with its recipe beside the reader's tests.
+fn said_by_pydicom(stack: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../haema-io/testdata/real_series/expected.json");
+    let text = haema_io::fs::read_to_string(&path, 1 << 20).unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["stacks"][stack].take()
+}
+
+fn numbers(list: &Value) -> Vec<f64> {
+    list.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
 #[test]
 fn a_real_tilted_uneven_series_keeps_the_place_of_every_slice() {
-    let Some(path) = shared("dicom/ge-head-tilt18-uneven") else { return };
-    let stand = Stand::new();
+    let name = "ge-head-tilt18-uneven";
+    let Some(path) = shared(&format!("dicom/{name}")) else { return };
+    let (stand, wanted) = (Stand::new(), said_by_pydicom(name));
 
     let ended = stand.run(&format!("segment {} --out out", path.display()));
 
     let case = ended.out.split('\t').next().unwrap();
     let report = report(&stand, case);
-    let positions = report["input"]["slice_positions_mm"].as_array().unwrap();
-    assert_eq!(positions.len(), 28);
+    assert_eq!(report["input"]["size"], wanted["size"]);
+    assert_eq!(report["input"]["gantry_tilt_deg"], wanted["tilt_deg"]);
     let places: Value =
         serde_json::from_str(&stand.read(&format!("out/{case}/mask.json"))).unwrap();
-    for (z, position) in positions.iter().enumerate() {
-        let place = places["slices"][z]["position_mm"].as_f64().unwrap();
-        assert!((place - position.as_f64().unwrap()).abs() < 1e-3, "slice {z}");
+    for (z, found_mm) in numbers(&report["input"]["slice_positions_mm"]).into_iter().enumerate() {
+        let wanted_mm = wanted["slices"][z]["along_normal_mm"].as_f64().unwrap();
+        let beside_mask_mm = places["slices"][z]["position_mm"].as_f64().unwrap();
+        assert!((found_mm - wanted_mm).abs() < 1e-3, "slice {z}: {found_mm}, {wanted_mm}");
+        assert!((beside_mask_mm - wanted_mm).abs() < 1e-3, "slice {z}: {beside_mask_mm}");
     }
     let (mask, _) = nifti::read_label(&stand.path(&format!("out/{case}/mask.nii.gz"))).unwrap();
     assert_eq!(mask.size(), [28, 512, 512]);
+}
+
+#[test]
+fn a_real_phantom_is_read_as_it_lies_straight_and_tilted() {
+    for name in ["philips-phantom/S21570_S2010", "philips-phantom/S21610_S2010"] {
+        let Some(path) = shared(&format!("dicom/{name}")) else { return };
+        let wanted = said_by_pydicom(name);
+
+        let ended = Stand::new().run(&format!("info {} --json", path.display()));
+
+        let found: Value = serde_json::from_str(&ended.out).unwrap();
+        let scan = &found["scan"];
+        assert_eq!(scan["size"], wanted["size"], "{name}");
+        let tilt_deg = wanted["tilt_deg"].as_f64().unwrap().abs();
+        assert!((scan["gantry_tilt_deg"].as_f64().unwrap() - tilt_deg).abs() < 0.01, "{name}");
+        for (z, found_mm) in numbers(&scan["slice_positions_mm"]).into_iter().enumerate() {
+            let wanted_mm = wanted["slices"][z]["along_normal_mm"].as_f64().unwrap();
+            assert!((found_mm - wanted_mm).abs() < 1e-3, "{name}, slice {z}");
+        }
+    }
 }
