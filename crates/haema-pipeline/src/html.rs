@@ -115,7 +115,11 @@ fn numbers(report: &Report) -> String {
     }
     row(&mut page, "sum of probabilities", &format!("{} mL", millilitres(report.volume_soft_ml)));
     row(&mut page, "on the network's grid", &format!("{} mL", millilitres(report.volume_grid_ml)));
-    page + "</dl>\n"
+    page += "</dl>\n";
+    if !report.hemorrhage.present {
+        page += "<p class=\"caution\">An empty mask does not exclude a bleed.</p>\n";
+    }
+    page
 }
 
 fn row(page: &mut String, name: &str, value: &str) {
@@ -169,11 +173,15 @@ fn others(pictures: &Pictures) -> String {
         return String::new();
     }
     let figures: String = pictures.others.iter().map(|slice| small_figure(slice, false)).collect();
-    let title = if pictures.with_bleed.is_empty() { "The head" } else { "The rest of the head" };
+    let (title, class) = if pictures.with_bleed.is_empty() {
+        ("The head", "montage")
+    } else {
+        ("The rest of the head", "montage others")
+    };
     format!(
         "<h2>{title}<small>bottom to top · patient's right on the left · no bleed was found on these \
          slices</small></h2>\n\
-         <div class=\"montage others\">\n{figures}</div>\n"
+         <div class=\"{class}\">\n{figures}</div>\n"
     )
 }
 

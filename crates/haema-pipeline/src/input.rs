@@ -171,7 +171,22 @@ pub fn read(source: &Source, series: Option<&str>) -> Result<Scan, InputError> {
                 error => error.into(),
             })
         }
-        scan => Ok(scan?),
+        scan => {
+            let mut scan = scan?;
+            scan.provenance.case_id = without_channel(path, scan.provenance.case_id);
+            Ok(scan)
+        }
+    }
+}
+
+/// In the raw layout of nnU-Net, `imagesTr/case-1_0000.nii.gz` is channel 0 of `case-1`. Elsewhere
+/// such an ending may well be a number that somebody counts cases by.
+fn without_channel(path: &Path, case_id: String) -> String {
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+    let is_channel = folder == "imagesTr" || folder == "imagesTs";
+    match case_id.strip_suffix("_0000") {
+        Some(case) if is_channel && !case.is_empty() => case.to_owned(),
+        _ => case_id,
     }
 }
 
@@ -224,6 +239,14 @@ mod tests {
 
         let wanted = [folder.path().join("a.NRRD"), folder.path().join("b.nii.gz"), dicom];
         assert_eq!(found, wanted.map(Source::Path));
+    }
+
+    #[test]
+    fn a_case_of_a_dataset_is_named_without_its_channel() {
+        let named = |path: &str| without_channel(Path::new(path), "case-1_0000".to_owned());
+
+        assert_eq!(named("set/imagesTr/case-1_0000.nii.gz"), "case-1");
+        assert_eq!(named("scans/case-1_0000.nii.gz"), "case-1_0000");
     }
 
     #[test]

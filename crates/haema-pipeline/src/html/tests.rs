@@ -78,6 +78,7 @@ fn a_scan_without_a_bleed_says_so_and_shows_the_head() {
     let page = page(&report, &Pictures::of(&ct, &empty));
 
     assert!(page.contains("No bleed found"));
+    assert!(page.contains("<p class=\"caution\">An empty mask does not exclude a bleed."));
     assert!(!page.contains("Slices with bleed"));
     assert!(!page.contains("class=\"outline\""));
     assert_eq!(page.matches("<figure").count(), 1 + 12);
