@@ -203,7 +203,7 @@ impl Predicted {
     }
 }
 
-/// The model that comes with haema: training/first-model in the repository makes it.
+/// The model that comes with haema: training/first-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
 
 #[cfg(test)]

@@ -111,8 +111,8 @@ impl TrainConfig {
                 start_sha256: None,
                 prior_bias: true,
                 // Mean cross-entropy over a whole head is about 0.02 where Dice stands at 0.9: with a
-                // weight of 1 a scan without a bleed taught nothing, and every second one was
-                // called a bleed. 50 brings the two to one size.
+                // weight of 1 scans without a bleed teach little. 50 brings the two to one size; on
+                // trial, see docs/adr/0007.
                 loss: Loss::DiceCe { weight: 50.0 },
                 adam: AdamConfig::default(),
                 schedule: Schedule::Poly { power: 0.9 },
