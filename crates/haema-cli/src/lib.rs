@@ -6,8 +6,10 @@
 //! could not be done.
 
 mod eval;
+mod export;
 mod import;
 mod info;
+mod method;
 mod segment;
 mod train;
 
@@ -19,6 +21,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
 use haema_io::dataset::DatasetError;
+use haema_io::fs::FsError;
+use haema_nn::onnx::OnnxError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
@@ -45,6 +49,7 @@ enum Command {
     Import(import::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Export(export::Args),
 }
 
 /// Where a command writes.
@@ -104,6 +109,12 @@ pub enum CliError {
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
+    /// A network cannot be written in another form.
+    #[error("the network cannot be exported")]
+    Export(#[from] OnnxError),
+    /// The result cannot be written.
+    #[error(transparent)]
+    Output(#[from] FsError),
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -142,6 +153,7 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::Export(args) => export::run(&args, streams),
     }
 }
 
@@ -170,3 +182,14 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let parsed: Result<_, ParseIntError> = text.parse();
     parsed.map_err(|cause| format!("{text:?}: {cause}: wanted 1 or more"))
 }
+
+/// For `--size`: three sides `z,y,x` or `ZxYxX`, in voxels.
+fn size(text: &str) -> Result<[usize; 3], String> {
+    let wanted = || format!("{text:?}: wanted three sides z,y,x in voxels, such as 64,128,128");
+    let sides: Result<Vec<usize>, _> = text.split([',', 'x']).map(str::parse).collect();
+    let sides = sides.ok().and_then(|sides| <[usize; 3]>::try_from(sides).ok());
+    sides.filter(|sides| sides.iter().all(|n| (1..=LONGEST_SIDE).contains(n))).ok_or_else(wanted)
+}
+
+/// Longer than any side of a network's grid; a longer one is a slip that would fill the memory.
+const LONGEST_SIDE: usize = 4096;

@@ -1,5 +1,6 @@
 //! CNN-DS: the 3D U-Net with deep supervision of Arab et al. 2020.
 
+mod export;
 #[cfg(test)]
 mod golden;
 mod model;

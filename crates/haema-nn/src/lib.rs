@@ -1,8 +1,9 @@
 //! A network as data, and its readers.
 //!
 //! [`NetSpec`] is written once for each architecture. [`Executor`] runs it fast with planned buffers;
-//! [`Trainer`] runs it forward and backward on the same kernels; [`NetSpec::parameters`] and
-//! [`NetSpec::table`] count it. One set of [`Parameters`], stored as safetensors, serves them all.
+//! [`Trainer`] runs it forward and backward on the same kernels; [`onnx`] writes it down for other
+//! engines; [`NetSpec::parameters`] and [`NetSpec::table`] count it. One set of [`Parameters`], stored
+//! as safetensors, serves them all.
 //!
 //! **Invariants.** Nothing here knows what a scan is. Results are the same bits for any number of
 //! threads. Randomness comes from seeds that are arguments.
@@ -14,6 +15,7 @@ mod executor;
 mod loss;
 mod node;
 mod norm;
+pub mod onnx;
 mod parallel;
 mod params;
 mod schedule;

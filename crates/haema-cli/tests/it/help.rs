@@ -22,6 +22,7 @@ fn the_short_help_names_every_command() {
       import   Brings a public data set into the raw layout of nnU-Net
       train    Trains CNN-DS on a dataset in the raw layout of nnU-Net
       eval     Scores a model on cases of a dataset: a table of cases, and figures with intervals
+      export   Writes a model in a form that other programs read
       help     Print this message or the help of the given subcommand(s)
 
     Options:

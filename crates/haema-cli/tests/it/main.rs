@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod command;
+mod export;
 mod help;
 mod import;
 mod info;
