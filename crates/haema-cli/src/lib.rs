@@ -5,6 +5,7 @@
 //! done by a library crate. Exit codes: 0 done; 1 done, and some inputs were refused or failed; 2
 //! could not be done.
 
+mod bench;
 mod eval;
 mod export;
 mod import;
@@ -22,7 +23,9 @@ use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
 use haema_io::dataset::DatasetError;
 use haema_io::fs::FsError;
+use haema_methods::cnn_ds::KerasError;
 use haema_nn::onnx::OnnxError;
+use haema_pipeline::bench::BenchError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
@@ -50,6 +53,7 @@ enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Export(export::Args),
+    Bench(bench::Args),
 }
 
 /// Where a command writes.
@@ -109,12 +113,18 @@ pub enum CliError {
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
+    /// Weights of another program cannot be used.
+    #[error("the weights cannot be imported")]
+    Keras(#[from] KerasError),
     /// A network cannot be written in another form.
     #[error("the network cannot be exported")]
     Export(#[from] OnnxError),
-    /// The result cannot be written.
+    /// Nothing was timed.
+    #[error("nothing was timed")]
+    Bench(#[from] BenchError),
+    /// A file cannot be read or written.
     #[error(transparent)]
-    Output(#[from] FsError),
+    File(#[from] FsError),
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -154,6 +164,7 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Train(args) => train::run(&args, streams),
         Command::Eval(args) => eval::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),
+        Command::Bench(args) => bench::run(&args, streams),
     }
 }
 

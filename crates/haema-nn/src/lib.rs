@@ -22,6 +22,7 @@ mod schedule;
 mod spec;
 mod sum_up;
 mod tensor;
+pub mod tensors;
 mod trainer;
 
 #[cfg(test)]
