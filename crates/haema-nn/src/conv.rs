@@ -153,6 +153,8 @@ impl Conv {
         out: &mut [ChannelBlock],
         stats: &mut Vec<ChannelStats>,
     ) {
+        let is_large = out_shape.len() * size_of::<ChannelBlock>() > CACHE_BYTES;
+        let write = if is_large { Write::Stream } else { Write::Set };
         match inputs {
             Inputs::Scalar(input) => {
                 clear(stats, out_shape.size[0] * out_shape.blocks);
@@ -164,13 +166,12 @@ impl Conv {
                     jobs,
                     || (),
                     |(z, pair), ()| {
-                        stem::plane(machine.door, (*input, weights), out_shape, z, pair);
+                        let out = (out_shape, write);
+                        stem::plane(machine.door, (*input, weights), out, z, pair);
                     },
                 );
             }
             Inputs::Blocked(inputs) => {
-                let is_large = out_shape.len() * size_of::<ChannelBlock>() > CACHE_BYTES;
-                let write = if is_large { Write::Stream } else { Write::Set };
                 let (kind, weights) = (self.kind, self.weights.as_slice());
                 let job = Fast { kind, inputs, weights, out_shape, write };
                 run_fast(machine, &job, out, stats);

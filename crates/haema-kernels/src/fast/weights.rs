@@ -33,7 +33,7 @@ pub fn weight_len(kind: ConvKind, channels: Channels<'_>) -> usize {
 }
 
 /// Transforms weights in `f64` and packs them:
-/// `[point along depth][output block][point in the plane][input block][input channel]`.
+/// `[point along z][point along y][output block][input block][point along x][input channel]`.
 ///
 /// `weight(output channel, input channel, kernel tap)` gives the logical weights, taps row by row.
 ///
@@ -49,7 +49,6 @@ pub fn pack_weights(
     assert_eq!(into.len(), weight_len(kind, channels), "fast: wrong length");
     into.fill(ChannelBlock::default());
     let g = transforms(kind);
-    let plane = g[1].len() * g[2].len();
     let in_blocks = channels.in_blocks();
     let [depth, height, width] = kind.kernel_size();
     for out_block in 0..channels.out_blocks() {
@@ -65,9 +64,9 @@ pub fn pack_weights(
                 }
             }
             transform(g, &kernel, |[z, y, x], value| {
-                let point = y * g[2].len() + x;
-                let matrix = ((z * channels.out_blocks() + out_block) * plane + point) * in_blocks;
-                into[(matrix + in_block) * LANES + in_lane] = value;
+                let row = (z * g[1].len() + y) * channels.out_blocks() + out_block;
+                let matrix = (row * in_blocks + in_block) * g[2].len() + x;
+                into[matrix * LANES + in_lane] = value;
             });
         }
     }

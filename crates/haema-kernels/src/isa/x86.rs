@@ -6,12 +6,12 @@
 #![expect(unsafe_code, reason = "intrinsics of instruction sets proved present by a token")]
 
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _mm_sfence, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps,
-    _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_store_ps, _mm256_stream_ps, _mm256_sub_ps, _mm512_add_ps,
-    _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_mask_blend_ps, _mm512_max_ps,
-    _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps, _mm512_stream_ps,
-    _mm512_sub_ps,
+    __m256, __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm_sfence, _mm256_add_ps,
+    _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm256_stream_ps, _mm256_sub_ps,
+    _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_mask_blend_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_store_ps, _mm512_stream_ps, _mm512_sub_ps,
 };
 
 use super::{Isa, Kernel};
@@ -61,6 +61,13 @@ impl Avx2 {
     }
 }
 
+/// Into the second-level cache: the first is full of what is being worked on.
+#[inline(always)]
+fn prefetch(block: &ChannelBlock) {
+    // SAFETY: every x86-64 CPU has SSE; a prefetch reads nothing that a program could see.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(block.0.as_ptr().cast()) }
+}
+
 /// Makes streamed stores seen: they are ordered by nothing else.
 #[inline(always)]
 fn flush() {
@@ -99,6 +106,11 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch(self, block: &ChannelBlock) {
+        prefetch(block);
+    }
+
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_add_ps(a, b) }
@@ -130,9 +142,8 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
-        let mut lanes = ChannelBlock::default();
-        self.store(a, &mut lanes);
-        super::sum_lanes(&lanes.0)
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_reduce_add_ps(a) }
     }
 
     #[inline(always)]
@@ -189,6 +200,11 @@ impl Isa for Avx2 {
         unsafe { _mm256_stream_ps(low.as_mut_ptr(), value[0]) };
         // SAFETY: as above; the upper half is 32 bytes, 32 after an address aligned to 64.
         unsafe { _mm256_stream_ps(high.as_mut_ptr(), value[1]) };
+    }
+
+    #[inline(always)]
+    fn prefetch(self, block: &ChannelBlock) {
+        prefetch(block);
     }
 
     #[inline(always)]
