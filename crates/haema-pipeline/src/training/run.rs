@@ -14,6 +14,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::augment::Pair;
 use super::config::{SCHEMA, Schedule, TrainConfig};
 use super::error::TrainError;
 use super::folder::{CONFIG, SPLIT};
@@ -289,6 +290,22 @@ impl<'a> Session<'a> {
         each.flat_map(|(i, sample)| std::iter::repeat_n(i, times(sample) as usize)).collect()
     }
 
+    /// A training case as this step sees it.
+    fn varied(&self, sample: usize, epoch: u32, step: u64) -> Pair {
+        let mut pair = match &self.config.painted_bleeds {
+            Some(painted) => {
+                let window_hu = self.config.preprocessing.window_hu;
+                let mut rng = self.rng(epoch, 4 * step + 2);
+                painted.apply((&self.training, sample), window_hu, &mut rng)
+            }
+            None => self.training[sample].pair.clone(),
+        };
+        if let Some(augment) = &self.config.augment {
+            pair = augment.apply(&pair, &mut self.rng(epoch, 4 * step));
+        }
+        pair
+    }
+
     fn step(
         &mut self,
         sample: usize,
@@ -296,22 +313,15 @@ impl<'a> Session<'a> {
         step: u64,
         learning_rate: f64,
     ) -> Result<haema_nn::LossValue, TrainError> {
-        let sample = &self.training[sample];
-        let varied;
-        let pair = match &self.config.augment {
-            Some(augment) => {
-                varied = augment.apply(&sample.pair, &mut self.rng(epoch, 2 * step));
-                &varied
-            }
-            None => &sample.pair,
-        };
+        let pair = self.varied(sample, epoch, step);
         self.trainer.reshape(pair.size)?;
-        let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 2 * step + 1));
+        let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 4 * step + 1));
         let mut grad = vec![0.0; pair.image.len()];
         let logits = self.trainer.forward(&pair.image, DropoutSeed::Seed(seed));
         let value = self.config.loss.value_and_grad(logits, &pair.target, &mut grad);
         if !value.loss.is_finite() {
-            return Err(TrainError::Diverged { id: sample.id.clone(), epoch, loss: value.loss });
+            let id = self.training[sample].id.clone();
+            return Err(TrainError::Diverged { id, epoch, loss: value.loss });
         }
         self.trainer.backward(&grad);
         let adam = &mut self.adam;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use haema_io::dataset::Case;
 use haema_methods::frame::{Frame, Preprocessing};
+use haema_sim::paint::HeadMap;
 
 use super::augment::Pair;
 use super::error::TrainError;
@@ -15,6 +16,8 @@ pub(crate) struct Sample {
     pub(crate) pair: Pair,
     /// Voxels of the scan's own grid that are bleed.
     pub(crate) bleed_voxels: usize,
+    /// Where bleeds can be painted; `None` where no skull is found.
+    pub(crate) head: Option<HeadMap>,
 }
 
 /// Reads cases and brings them to the network's grid, in their order.
@@ -59,5 +62,9 @@ fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainE
         target: frame.label(&label).map_err(bring)?.into_voxels(),
     };
     let bleed_voxels = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
-    Ok(Sample { id, pair, bleed_voxels })
+    let [low, high] = preprocessing.window_hu;
+    let image_hu: Vec<f32> = pair.image.iter().map(|value| low + value * (high - low)).collect();
+    let spacing_mm = frame.network_grid().spacing_mm().map(|mm| mm as f32);
+    let head = HeadMap::of(&image_hu, pair.size, spacing_mm);
+    Ok(Sample { id, pair, bleed_voxels, head })
 }
