@@ -6,6 +6,7 @@ use haema_nn::{AdamConfig, Init, Loss};
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
+use super::painting::PaintedBleeds;
 
 /// Version of the configuration file.
 pub(crate) const SCHEMA: u32 = 1;
@@ -48,6 +49,8 @@ pub struct TrainConfig {
     pub preprocessing: Preprocessing,
     /// How training cases are varied; not at all where absent.
     pub augment: Option<Augment>,
+    /// Bleeds that training heads get; none where absent.
+    pub painted_bleeds: Option<PaintedBleeds>,
 }
 
 /// How the learning rate falls and when the run ends.
@@ -98,6 +101,7 @@ impl TrainConfig {
                 network,
                 preprocessing: Preprocessing::paper(),
                 augment: None,
+                painted_bleeds: None,
             },
             Profile::Recommended => Self {
                 schema: SCHEMA,
@@ -119,6 +123,7 @@ impl TrainConfig {
                 network: CnnDs { dropout: 0.2, ..network },
                 preprocessing: Preprocessing::recommended(),
                 augment: Some(Augment::default()),
+                painted_bleeds: Some(PaintedBleeds::default()),
             },
         }
     }
