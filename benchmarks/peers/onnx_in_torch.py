@@ -35,10 +35,20 @@ class Network(torch.nn.Module):
 def conv(inputs, a):
     x, weight, bias = inputs
     begins, ends = a["pads"][:3], a["pads"][3:]
-    if begins != ends:
-        pads = [p for axis in (2, 1, 0) for p in (begins[axis], ends[axis])]
-        return F.conv3d(F.pad(x, pads), weight, bias, a["strides"])
-    return F.conv3d(x, weight, bias, a["strides"], begins)
+    if begins == ends and x.dtype != torch.float64:
+        return F.conv3d(x, weight, bias, a["strides"], begins)
+    x = F.pad(x, [p for axis in (2, 1, 0) for p in (begins[axis], ends[axis])])
+    if x.dtype != torch.float64:
+        return F.conv3d(x, weight, bias, a["strides"])
+    # In double precision PyTorch copies every patch: a few planes at a time, or it takes 8 GB.
+    side, stride = a["kernel_shape"][0], a["strides"][0]
+    planes = (x.shape[2] - side) // stride + 1
+    parts = []
+    for first in range(0, planes, 4):
+        last = min(first + 4, planes) - 1
+        slab = x[:, :, first * stride : last * stride + side]
+        parts.append(F.conv3d(slab, weight, bias, a["strides"]))
+    return torch.cat(parts, 2)
 
 
 def resize(inputs, a):

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use haema_io::fs;
 use haema_methods::cnn_ds::Model;
-use haema_pipeline::bench::{self, BenchReport, Network, Parts, Spread};
+use haema_pipeline::bench::{self, BenchReport, LayerTime, Layers, Network, Parts, Spread};
 use haema_pipeline::input::{self, Source};
 use haema_pipeline::segmenter::Segmenter as _;
 
@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Leave the whole way out: then the peak of memory is the network's.
     #[arg(long)]
     network_only: bool,
+    /// Tell the time of each of the network's blocks, and the least that this machine would need.
+    #[arg(long)]
+    layers: bool,
     /// Write the network's input and output, to compare engines.
     #[arg(long, value_name = "FILE")]
     save_tensors: Option<PathBuf>,
@@ -90,7 +93,9 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         network_ms,
         total_ms: parts.map(|parts| parts.total.median),
         parts_ms: parts,
+        instructions: haema_nn::Door::best().name().to_owned(),
         peak_rss_mb: bench::peak_rss_mb(),
+        layers: args.layers.then(|| network.layers(threads, args.repeat)),
     };
     if let Some(path) = &args.save_tensors {
         fs::write_atomic(path, &network.tensors()?)?;
@@ -116,12 +121,12 @@ fn network(
 }
 
 fn print(out: &mut dyn Write, report: &BenchReport) -> io::Result<()> {
-    let BenchReport { version, method, precision, threads, repeat, .. } = report;
+    let BenchReport { version, method, precision, threads, repeat, instructions, .. } = report;
     let plural = if *threads == 1 { "" } else { "s" };
     let [z, y, x] = report.size;
     writeln!(
         out,
-        "haema {version}, {method}, {precision}, {threads} thread{plural}; median, and range, of \
+        "haema {version}, {method}, {precision}, {instructions}, {threads} thread{plural}; median, and range, of \
          {repeat}\n"
     )?;
     print_line(out, &format!("network, one pass of {z} × {y} × {x}"), report.network_ms)?;
@@ -130,9 +135,10 @@ fn print(out: &mut dyn Write, report: &BenchReport) -> io::Result<()> {
         print_parts(out, parts)?;
     }
     match report.peak_rss_mb {
-        Some(peak) => writeln!(out, "\n{:<40}{peak:>8.0} MB", "peak memory"),
-        None => writeln!(out, "\n{:<40}   not told by this system", "peak memory"),
+        Some(peak) => writeln!(out, "\n{:<40}{peak:>8.0} MB", "peak memory")?,
+        None => writeln!(out, "\n{:<40}   not told by this system", "peak memory")?,
     }
+    report.layers.as_ref().map_or(Ok(()), |layers| print_layers(out, layers))
 }
 
 fn print_parts(out: &mut dyn Write, parts: &Parts) -> io::Result<()> {
@@ -148,6 +154,33 @@ fn print_parts(out: &mut dyn Write, parts: &Parts) -> io::Result<()> {
         print_line(out, name, spread)?;
     }
     Ok(())
+}
+
+/// A table that can go into a page as it is.
+fn print_layers(out: &mut dyn Write, layers: &Layers) -> io::Result<()> {
+    writeln!(
+        out,
+        "\nat best {:.0} GFLOP/s in registers, {:.1} GB/s from memory to memory\n\n\
+         | block | ms | floor, ms | of its floor | GFLOP | in products | MB |\n\
+         |---|--:|--:|--:|--:|--:|--:|",
+        layers.peak_gflop_per_s, layers.peak_gigabytes_per_s
+    )?;
+    let mut row = |name: &str, ms: f64, floor_ms: f64, [gflop, products, megabytes]: [f64; 3]| {
+        let ratio =
+            if floor_ms > 0.0 { format!("{:.1} ×", ms / floor_ms) } else { "–".to_owned() };
+        writeln!(
+            out,
+            "| {name} | {ms:.1} | {floor_ms:.1} | {ratio} | {gflop:.2} | {products:.2} | \
+             {megabytes:.1} |"
+        )
+    };
+    for block in &layers.blocks {
+        let work = [block.gflop, block.product_gflop, block.megabytes];
+        row(&block.name, block.ms, block.floor_ms, work)?;
+    }
+    let sum = |of: fn(&LayerTime) -> f64| layers.blocks.iter().map(of).sum::<f64>();
+    let work = [sum(|block| block.gflop), sum(|b| b.product_gflop), sum(|b| b.megabytes)];
+    row("**all**", sum(|block| block.ms), sum(|block| block.floor_ms), work)
 }
 
 fn print_line(out: &mut dyn Write, name: &str, spread: Spread) -> io::Result<()> {

@@ -18,6 +18,7 @@ mod norm;
 pub mod onnx;
 mod parallel;
 mod params;
+mod peak;
 mod schedule;
 mod spec;
 mod sum_up;
@@ -34,6 +35,7 @@ pub use executor::{BlockTime, Executor};
 pub use haema_kernels::Door;
 pub use loss::{Loss, LossValue};
 pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};
+pub use peak::Peak;
 pub use schedule::{EarlyStop, Plateau};
 pub use spec::{
     BlockSpec, ConvSpec, DropoutKind, Kernel, LayerRow, NetSpec, NormActSpec, NormMode, NormSpec,

@@ -9,7 +9,7 @@ use haema_io::fs;
 use haema_methods::cnn_ds::Model;
 use haema_methods::frame::{Frame, Planes, PreprocessError, Preprocessing};
 use haema_nn::tensors::{self, NamedTensor};
-use haema_nn::{Executor, SpecError, WeightsError};
+use haema_nn::{BlockTime, Door, Executor, Peak, SpecError, WeightsError};
 use haema_sim::builtin_head;
 use haema_volume::{CtVolume, Volume};
 use serde::{Deserialize, Serialize};
@@ -133,8 +133,44 @@ pub struct BenchReport {
     pub total_ms: Option<f64>,
     /// The whole way part by part.
     pub parts_ms: Option<Parts>,
+    /// Instruction set of the kernels.
+    pub instructions: String,
+    /// The last pass, block by block, where asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Layers>,
     /// Peak of the memory that the process held; none where the system does not tell.
     pub peak_rss_mb: Option<f64>,
+}
+
+/// A pass block by block, against what the machine can do at best.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layers {
+    /// Multiply-adds on registers, all threads together, 10⁹ operations a second.
+    pub peak_gflop_per_s: f64,
+    /// Copying in memory, all threads together, 10⁹ bytes a second.
+    pub peak_gigabytes_per_s: f64,
+    /// The blocks in their order.
+    pub blocks: Vec<LayerTime>,
+}
+
+/// A block's time and its floor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerTime {
+    /// Name of the block.
+    pub name: String,
+    /// Milliseconds in the pass.
+    pub ms: f64,
+    /// The longer of operations over peak and bytes over peak, ms. What lies in a cache can be
+    /// read faster than that.
+    pub floor_ms: f64,
+    /// Operations of the convolution as it is defined, 10⁹.
+    pub gflop: f64,
+    /// Operations of the products that it takes in fact.
+    pub product_gflop: f64,
+    /// What must be read and written at least, 10⁶ bytes.
+    pub megabytes: f64,
 }
 
 /// The network with its input, ready to be timed.
@@ -196,6 +232,37 @@ impl Network {
             self.executor.probabilities(self.input.as_slice());
             ms_since(start)
         }))
+    }
+
+    /// The blocks of the pass that was neither fast nor slow, and their floors. Measures the
+    /// machine first, with 256 MB.
+    pub fn layers(&mut self, threads: NonZeroUsize, repeat: NonZeroUsize) -> Layers {
+        let peak = Peak::measure(Door::best(), threads.get());
+        let mut passes: Vec<Vec<BlockTime>> = (0..repeat.get())
+            .map(|_| {
+                self.executor.probabilities(self.input.as_slice());
+                self.executor.profile()
+            })
+            .collect();
+        let total = |pass: &Vec<BlockTime>| pass.iter().map(|block| block.ms).sum::<f64>();
+        passes.sort_by(|a, b| total(a).total_cmp(&total(b)));
+        let middle = passes.swap_remove(passes.len() / 2);
+        let blocks = middle.into_iter().map(|block| LayerTime {
+            floor_ms: f64::max(
+                1000.0 * block.product_gflop / peak.gflop_per_s,
+                block.megabytes / peak.gigabytes_per_s,
+            ),
+            name: block.name,
+            ms: block.ms,
+            gflop: block.gflop,
+            product_gflop: block.product_gflop,
+            megabytes: block.megabytes,
+        });
+        Layers {
+            peak_gflop_per_s: peak.gflop_per_s,
+            peak_gigabytes_per_s: peak.gigabytes_per_s,
+            blocks: blocks.collect(),
+        }
     }
 
     /// Size of the input `[z, y, x]`.

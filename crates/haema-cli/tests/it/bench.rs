@@ -45,7 +45,7 @@ fn the_whole_way_is_told_part_by_part() {
     nifti::write(&stand.path("head.nii.gz"), HEAD.voxels_hu(), HEAD.grid()).unwrap();
 
     let told = stand.run("bench head.nii.gz --repeat 1 --json");
-    let shown = stand.run("bench head.nii.gz --repeat 1 --network-only --threads 1");
+    let shown = stand.run("bench head.nii.gz --repeat 1 --network-only --threads 1 --layers");
 
     let report: Value = serde_json::from_str(&told.out).unwrap();
     for part in ["read", "preprocess", "network", "restore", "measure", "write", "total"] {
@@ -58,7 +58,10 @@ fn the_whole_way_is_told_part_by_part() {
     if cfg!(target_os = "linux") {
         assert!(report["peak_rss_mb"].as_f64().unwrap() > 10.0);
     }
-    assert!(shown.out.contains("fp32, 1 thread; median, and range, of 1"), "{}", shown.out);
+    assert!(shown.out.contains(", 1 thread; median, and range, of 1"), "{}", shown.out);
+    for row in ["| block | ms |", "| enc0.in |", "| seg0 |", "| **all** |"] {
+        assert!(shown.out.contains(row), "{row}: {}", shown.out);
+    }
     assert!(shown.out.contains("network, one pass of"), "{}", shown.out);
     assert_eq!(stand.names("."), ["head.nii.gz"]);
 }
