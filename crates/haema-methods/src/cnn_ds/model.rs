@@ -221,7 +221,7 @@ impl Predicted {
     }
 }
 
-/// The model that comes with haema: training/first-model in the repository tells how it was made.
+/// The model that comes with haema: training/built-in-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
 /// On what terms it comes, and whose scans it learned from.
 const LICENCE: &str =
