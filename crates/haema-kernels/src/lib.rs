@@ -16,6 +16,7 @@
 //! | [`winograd_grad`] | weight gradient of 3³ stride 1 in Winograd's domain |
 //! | [`stem`] | the first convolution, from one channel |
 //! | [`resize`] | max pooling and trilinear upsampling |
+//! | [`peak`] | multiply-adds on registers alone: what the machine can do at best |
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
 //! | [`logits`] | one number for each voxel off a tensor |
 //! | [`buffer`] | memory for tensors |
@@ -40,6 +41,7 @@ pub mod layout;
 pub mod logits;
 pub mod norm;
 pub mod pack;
+pub mod peak;
 pub mod resize;
 pub mod stem;
 pub mod weight_grad;
