@@ -24,8 +24,9 @@ pub struct Grid {
 enum Slices {
     /// Evenly stacked: slice `z` starts at `origin + z · step`.
     Even { origin_lps_mm: Vec3, step_lps_mm: Vec3 },
-    /// Each slice where its header says. `lone_thickness_mm` serves a stack of one slice.
-    Each { origins_lps_mm: Vec<Vec3>, lone_thickness_mm: f64 },
+    /// Each slice where its header says. What the first and the last stand for outwards is not told
+    /// by the positions.
+    Each { origins_lps_mm: Vec<Vec3>, outwards_mm: [f64; 2] },
 }
 
 /// Why steps and positions do not make a grid.
@@ -114,15 +115,29 @@ impl Grid {
             x_step_lps_mm.iter().chain(&y_step_lps_mm).chain(origins_lps_mm.iter().flatten());
         check_finite(values.copied().chain([lone_thickness_mm]))?;
         check_volume(norm(cross(x_step_lps_mm, y_step_lps_mm)) * lone_thickness_mm.max(1.0))?;
-        let slices = Slices::Each { origins_lps_mm, lone_thickness_mm };
+        let slices = Slices::Each { origins_lps_mm, outwards_mm: [0.5 * lone_thickness_mm; 2] };
         let grid = Self { size, x_step_lps_mm, y_step_lps_mm, slices };
-        for z in 1..size[0] {
-            let gap_mm = grid.slice_position_mm(z) - grid.slice_position_mm(z - 1);
-            if gap_mm <= 0.0 {
-                return Err(GridError::NotAscending { after: z - 1, gap_mm });
-            }
+        let gaps_mm = grid.gaps_mm();
+        if let Some(after) = gaps_mm.iter().position(|&gap_mm| gap_mm <= 0.0) {
+            return Err(GridError::NotAscending { after, gap_mm: gaps_mm[after] });
         }
-        Ok(grid)
+        Ok(match (gaps_mm.first(), gaps_mm.last()) {
+            (Some(first), Some(last)) => grid.with_outwards_mm([0.5 * first, 0.5 * last]),
+            _ => grid,
+        })
+    }
+
+    /// The same slices, where the first and the last reach this far out of the stack, mm along the
+    /// normal, instead of half the gap beside them: where a slice is missing in that gap, half of it
+    /// says nothing about how thick the end slice is.
+    ///
+    /// Evenly stacked slices have no such gap: they stay as they are.
+    #[must_use]
+    pub fn with_outwards_mm(mut self, wanted_mm: [f64; 2]) -> Self {
+        if let Slices::Each { outwards_mm, .. } = &mut self.slices {
+            *outwards_mm = wanted_mm;
+        }
+        self
     }
 
     /// Number of voxels along `[z, y, x]`.
@@ -187,24 +202,40 @@ impl Grid {
         dot(self.slice_origin_lps_mm(z), self.normal_lps())
     }
 
-    /// Thickness that slice `z` stands for, mm: half the distance to each neighbour along the
-    /// normal; the first and last slice reach as far outwards as inwards.
+    /// How far slice `z` reaches below and above itself, mm along the normal: half the gap on either
+    /// side; the first and the last as far outwards as inwards, unless
+    /// [`Grid::with_outwards_mm`] said otherwise.
+    ///
+    /// # Panics
+    ///
+    /// Where `z` is outside a grid whose slices have each their own position.
+    pub fn slice_reach_mm(&self, z: usize) -> [f64; 2] {
+        match &self.slices {
+            Slices::Even { step_lps_mm, .. } => [0.5 * dot(*step_lps_mm, self.normal_lps()); 2],
+            Slices::Each { outwards_mm: [below_mm, above_mm], .. } => {
+                let half_gap_mm =
+                    |z: usize| 0.5 * (self.slice_position_mm(z + 1) - self.slice_position_mm(z));
+                let is_last = z + 1 == self.size[0];
+                [
+                    if z == 0 { *below_mm } else { half_gap_mm(z - 1) },
+                    if is_last { *above_mm } else { half_gap_mm(z) },
+                ]
+            }
+        }
+    }
+
+    /// Thickness that slice `z` stands for, mm: all of its [`Grid::slice_reach_mm`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Grid::slice_reach_mm`].
     ///
     /// # Source
     ///
     /// The trapezium rule over slice areas, as in planimetry.
     pub fn slice_thickness_mm(&self, z: usize) -> f64 {
-        match &self.slices {
-            Slices::Even { step_lps_mm, .. } => dot(*step_lps_mm, self.normal_lps()),
-            Slices::Each { lone_thickness_mm, .. } if self.size[0] == 1 => *lone_thickness_mm,
-            Slices::Each { .. } => {
-                let last = self.size[0] - 1;
-                let below = self.slice_position_mm(z.saturating_sub(1).min(last - 1));
-                let above = self.slice_position_mm((z + 1).clamp(1, last));
-                let reach = if z == 0 || z == last { 1.0 } else { 0.5 };
-                (above - below) * reach
-            }
-        }
+        let [below_mm, above_mm] = self.slice_reach_mm(z);
+        below_mm + above_mm
     }
 
     /// Volume of one voxel of slice `z`, mm³. Gantry tilt shears a voxel and changes no volume.
@@ -258,11 +289,11 @@ impl Grid {
     fn mean_z_step_lps_mm(&self) -> Vec3 {
         match &self.slices {
             Slices::Even { step_lps_mm, .. } => *step_lps_mm,
-            Slices::Each { origins_lps_mm, lone_thickness_mm } => match origins_lps_mm.as_slice() {
+            Slices::Each { origins_lps_mm, .. } => match origins_lps_mm.as_slice() {
                 [first, .., last] => {
                     scale(sub(*last, *first), 1.0 / (origins_lps_mm.len() - 1) as f64)
                 }
-                _ => scale(self.normal_lps(), *lone_thickness_mm),
+                _ => scale(self.normal_lps(), self.slice_thickness_mm(0)),
             },
         }
     }
@@ -329,6 +360,25 @@ mod tests {
         let grid = stack(&[1.0, 4.0]);
 
         assert_eq!([grid.slice_thickness_mm(0), grid.slice_thickness_mm(1)], [3.0, 3.0]);
+    }
+
+    #[test]
+    fn an_end_slice_is_no_thicker_for_the_loss_beside_it() {
+        // A slice at 5 mm is missing: the first stands for its own 5 mm and half of the loss.
+        let grid = stack(&[0.0, 10.0, 15.0, 20.0]).with_outwards_mm([2.5, 2.5]);
+
+        let thickness_mm: Vec<f64> = (0..4).map(|z| grid.slice_thickness_mm(z)).collect();
+
+        assert_eq!(thickness_mm, [7.5, 7.5, 5.0, 5.0]);
+        assert_eq!(grid.slice_reach_mm(0), [2.5, 5.0]);
+    }
+
+    #[test]
+    fn a_lone_slice_has_the_thickness_that_it_was_given() {
+        let grid = stack(&[3.0]);
+
+        assert_eq!((grid.slice_thickness_mm(0), grid.slice_reach_mm(0)), (5.0, [2.5, 2.5]));
+        assert_eq!(grid.spacing_mm(), [5.0, 0.5, 0.5]);
     }
 
     #[test]

@@ -237,11 +237,16 @@ impl Orientation {
         }
         let mut origins: Vec<Vec3> =
             (0..size[0]).map(|z| add(stored.slice_origin_lps_mm(z), in_plane_begin)).collect();
+        let last = stored.size()[0] - 1;
+        let mut outwards_mm = [stored.slice_reach_mm(0)[0], stored.slice_reach_mm(last)[1]];
         if is_reversed {
             origins.reverse();
+            outwards_mm.reverse();
         }
         let lone_thickness_mm = stored.slice_thickness_mm(0);
-        Ok(Grid::from_slices([size[1], size[2]], x_step, y_step, origins, lone_thickness_mm)?)
+        let grid =
+            Grid::from_slices([size[1], size[2]], x_step, y_step, origins, lone_thickness_mm)?;
+        Ok(grid.with_outwards_mm(outwards_mm))
     }
 
     /// For each canonical axis (0 is `x`), the stored axis that it comes from and whether it is

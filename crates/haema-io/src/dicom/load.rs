@@ -12,14 +12,18 @@ use super::header::Frame;
 use super::hounsfield::{self, padding_in_tissue_hu};
 use super::parallel;
 use super::source::Source;
+use super::spacing;
 use super::stack::{Image, Stack};
 use crate::phi::hex;
+use crate::scan::MissingSlices;
 
 /// A loaded stack.
 pub(crate) struct Loaded<'h> {
     pub ct: CtVolume,
     /// The images that make it up, in the order of its slices.
     pub stack: Stack<'h>,
+    /// What is missing between them.
+    pub missing_slices: Vec<MissingSlices>,
     pub sha256: String,
     pub warnings: Vec<String>,
 }
@@ -64,10 +68,13 @@ pub(crate) fn load<'h>(
     check_failures(failures, stack.images.len())?;
 
     let grid = grid(&kept, [rows, columns])?;
+    let missing_slices = spacing::missing(&grid.gaps_mm(), &kept.thickness_mm());
+    let outwards_mm = spacing::outwards_mm(&grid.gaps_mm(), &missing_slices);
+    let grid = outwards_mm.map_or(grid.clone(), |outwards_mm| grid.with_outwards_mm(outwards_mm));
     let sha256 = digest(&grid, &digests);
     let voxels = Volume::new(grid.size(), voxels).expect("one plane was kept for each slice");
     let ct = CtVolume::new(voxels, grid).expect("the volume was made with the grid's size");
-    Ok(Loaded { ct, stack: kept, sha256, warnings })
+    Ok(Loaded { ct, stack: kept, missing_slices, sha256, warnings })
 }
 
 fn check_failures(failures: Vec<(usize, FileError)>, image_count: usize) -> Result<(), DicomError> {

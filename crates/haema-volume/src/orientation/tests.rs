@@ -73,6 +73,18 @@ fn an_uneven_stack_may_be_turned_over_but_not_stacked_sideways() {
     assert_eq!(refused, Err(OrientationError::UnevenSideways { along: Towards::Left }));
 }
 
+#[test]
+fn what_the_end_slices_stand_for_turns_over_with_the_stack() {
+    let origins = vec![[0.0, 0.0, 0.0], [0.0, 0.0, -5.0], [0.0, 0.0, -15.0]];
+    let downwards = Grid::from_slices([4, 6], [0.0, 0.5, 0.0], [0.5, 0.0, 0.0], origins, 5.0);
+    let stored = downwards.unwrap().with_outwards_mm([2.5, 1.0]);
+
+    let canonical = Orientation::of(&stored).canonical_grid(&stored).unwrap();
+
+    let thickness_mm = [0, 1, 2].map(|z| canonical.slice_thickness_mm(z));
+    assert_eq!(thickness_mm, [6.0, 7.5, 5.0]);
+}
+
 proptest! {
     #[test]
     fn there_and_back_is_exact_and_every_voxel_keeps_its_place(
