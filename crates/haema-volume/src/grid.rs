@@ -24,9 +24,8 @@ pub struct Grid {
 enum Slices {
     /// Evenly stacked: slice `z` starts at `origin + z · step`.
     Even { origin_lps_mm: Vec3, step_lps_mm: Vec3 },
-    /// Each slice where its header says. What the first and the last stand for outwards is not told
-    /// by the positions.
-    Each { origins_lps_mm: Vec<Vec3>, outwards_mm: [f64; 2] },
+    /// Each slice where its header says, and how far it reaches below and above itself.
+    Each { origins_lps_mm: Vec<Vec3>, reaches_mm: Vec<[f64; 2]> },
 }
 
 /// Why steps and positions do not make a grid.
@@ -115,27 +114,83 @@ impl Grid {
             x_step_lps_mm.iter().chain(&y_step_lps_mm).chain(origins_lps_mm.iter().flatten());
         check_finite(values.copied().chain([lone_thickness_mm]))?;
         check_volume(norm(cross(x_step_lps_mm, y_step_lps_mm)) * lone_thickness_mm.max(1.0))?;
-        let slices = Slices::Each { origins_lps_mm, outwards_mm: [0.5 * lone_thickness_mm; 2] };
+        let reaches_mm = vec![[0.5 * lone_thickness_mm; 2]; size[0]];
+        let slices = Slices::Each { origins_lps_mm, reaches_mm };
         let grid = Self { size, x_step_lps_mm, y_step_lps_mm, slices };
         let gaps_mm = grid.gaps_mm();
         if let Some(after) = gaps_mm.iter().position(|&gap_mm| gap_mm <= 0.0) {
             return Err(GridError::NotAscending { after, gap_mm: gaps_mm[after] });
         }
-        Ok(match (gaps_mm.first(), gaps_mm.last()) {
-            (Some(first), Some(last)) => grid.with_outwards_mm([0.5 * first, 0.5 * last]),
-            _ => grid,
-        })
+        let half_way: Vec<f64> = gaps_mm.iter().map(|gap_mm| 0.5 * gap_mm).collect();
+        Ok(grid.with_borders_mm(&half_way))
+    }
+
+    /// The same slices, as thick as their headers say: where two neighbours of different thickness
+    /// touch, one ends and the other begins there, and not half-way between their middles. Elsewhere
+    /// the border stays half-way: slices that overlap or leave something between them say nothing
+    /// about it.
+    ///
+    /// Evenly stacked slices are all of one thickness: they stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// Where there are more or fewer numbers than slices.
+    #[must_use]
+    pub fn with_thickness_mm(self, thickness_mm: &[f64]) -> Self {
+        assert_eq!(thickness_mm.len(), self.size[0], "one thickness for each slice");
+        let gaps_mm = self.gaps_mm();
+        let borders_mm: Vec<f64> = gaps_mm
+            .iter()
+            .zip(thickness_mm.windows(2))
+            .map(|(gap_mm, pair)| {
+                let touching_mm = 0.5 * (pair[0] + pair[1]);
+                let is_touching = (gap_mm - touching_mm).abs() <= Self::tolerance_mm(touching_mm);
+                let share = if is_touching { pair[0] / (pair[0] + pair[1]) } else { 0.5 };
+                share * gap_mm
+            })
+            .collect();
+        self.with_borders_mm(&borders_mm)
     }
 
     /// The same slices, where the first and the last reach this far out of the stack, mm along the
-    /// normal, instead of half the gap beside them: where a slice is missing in that gap, half of it
-    /// says nothing about how thick the end slice is.
+    /// normal, instead of as far as they reach inwards: where a slice is missing beside them, how far
+    /// they reach inwards says nothing about how thick they are.
     ///
-    /// Evenly stacked slices have no such gap: they stay as they are.
+    /// Evenly stacked slices miss nothing: they stay as they are.
     #[must_use]
-    pub fn with_outwards_mm(mut self, wanted_mm: [f64; 2]) -> Self {
-        if let Slices::Each { outwards_mm, .. } = &mut self.slices {
-            *outwards_mm = wanted_mm;
+    pub fn with_outwards_mm(mut self, [below_mm, above_mm]: [f64; 2]) -> Self {
+        if let Slices::Each { reaches_mm, .. } = &mut self.slices {
+            if let Some(first) = reaches_mm.first_mut() {
+                first[0] = below_mm;
+            }
+            if let Some(last) = reaches_mm.last_mut() {
+                last[1] = above_mm;
+            }
+        }
+        self
+    }
+
+    /// Sets where each slice ends and the next begins: so far above its middle. The end slices reach
+    /// as far outwards as inwards.
+    fn with_borders_mm(mut self, above_mm: &[f64]) -> Self {
+        let gaps_mm = self.gaps_mm();
+        if let Slices::Each { reaches_mm, .. } = &mut self.slices {
+            for (z, (gap_mm, above_mm)) in gaps_mm.iter().zip(above_mm).enumerate() {
+                reaches_mm[z][1] = *above_mm;
+                reaches_mm[z + 1][0] = gap_mm - above_mm;
+            }
+            if let ([first, .., last], false) = (reaches_mm.as_mut_slice(), gaps_mm.is_empty()) {
+                first[0] = first[1];
+                last[1] = last[0];
+            }
+        }
+        self
+    }
+
+    /// The same slices, turned over or not, with reaches that another grid's slices had.
+    pub(crate) fn with_reaches_mm(mut self, wanted_mm: Vec<[f64; 2]>) -> Self {
+        if let Slices::Each { reaches_mm, .. } = &mut self.slices {
+            *reaches_mm = wanted_mm;
         }
         self
     }
@@ -203,8 +258,8 @@ impl Grid {
     }
 
     /// How far slice `z` reaches below and above itself, mm along the normal: half the gap on either
-    /// side; the first and the last as far outwards as inwards, unless
-    /// [`Grid::with_outwards_mm`] said otherwise.
+    /// side, and the first and the last as far outwards as inwards, unless
+    /// [`Grid::with_thickness_mm`] or [`Grid::with_outwards_mm`] said otherwise.
     ///
     /// # Panics
     ///
@@ -212,15 +267,7 @@ impl Grid {
     pub fn slice_reach_mm(&self, z: usize) -> [f64; 2] {
         match &self.slices {
             Slices::Even { step_lps_mm, .. } => [0.5 * dot(*step_lps_mm, self.normal_lps()); 2],
-            Slices::Each { outwards_mm: [below_mm, above_mm], .. } => {
-                let half_gap_mm =
-                    |z: usize| 0.5 * (self.slice_position_mm(z + 1) - self.slice_position_mm(z));
-                let is_last = z + 1 == self.size[0];
-                [
-                    if z == 0 { *below_mm } else { half_gap_mm(z - 1) },
-                    if is_last { *above_mm } else { half_gap_mm(z) },
-                ]
-            }
+            Slices::Each { reaches_mm, .. } => reaches_mm[z],
         }
     }
 
@@ -265,6 +312,11 @@ impl Grid {
             .collect()
     }
 
+    /// How far positions in headers may be off by rounding.
+    fn tolerance_mm(gap_mm: f64) -> f64 {
+        (0.01 * gap_mm).max(0.05)
+    }
+
     /// Whether every gap is the median gap to within `max(1 %, 0.05 mm)`, the tolerance below which
     /// rounding of positions in headers is not told apart from a real difference.
     pub fn is_evenly_spaced(&self) -> bool {
@@ -272,7 +324,7 @@ impl Grid {
             return true;
         }
         let median_mm = self.median_gap_mm();
-        let tolerance_mm = (0.01 * median_mm).max(0.05);
+        let tolerance_mm = Self::tolerance_mm(median_mm);
         self.gaps_mm().iter().all(|gap_mm| (gap_mm - median_mm).abs() <= tolerance_mm)
     }
 
@@ -371,6 +423,19 @@ mod tests {
 
         assert_eq!(thickness_mm, [7.5, 7.5, 5.0, 5.0]);
         assert_eq!(grid.slice_reach_mm(0), [2.5, 5.0]);
+    }
+
+    #[test]
+    fn slices_of_two_thicknesses_end_where_they_touch() {
+        // 2 mm up to 5 mm, 4 mm above; the last two leave something between them.
+        let grid = stack(&[2.0, 4.0, 7.0, 11.0, 17.0]);
+
+        let grid = grid.with_thickness_mm(&[2.0, 2.0, 4.0, 4.0, 2.0]);
+
+        let thickness_mm: Vec<f64> = (0..5).map(|z| grid.slice_thickness_mm(z)).collect();
+        assert_eq!(thickness_mm, [2.0, 2.0, 4.0, 5.0, 6.0]);
+        assert_eq!(grid.slice_reach_mm(1), [1.0, 1.0]);
+        assert_eq!(grid.slice_reach_mm(2), [2.0, 2.0]);
     }
 
     #[test]

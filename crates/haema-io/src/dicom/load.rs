@@ -69,8 +69,7 @@ pub(crate) fn load<'h>(
 
     let grid = grid(&kept, [rows, columns])?;
     let missing_slices = spacing::missing(&grid.gaps_mm(), &kept.thickness_mm());
-    let outwards_mm = spacing::outwards_mm(&grid.gaps_mm(), &missing_slices);
-    let grid = outwards_mm.map_or(grid.clone(), |outwards_mm| grid.with_outwards_mm(outwards_mm));
+    let grid = with_extents(grid, &kept, &missing_slices);
     let sha256 = digest(&grid, &digests);
     let voxels = Volume::new(grid.size(), voxels).expect("one plane was kept for each slice");
     let ct = CtVolume::new(voxels, grid).expect("the volume was made with the grid's size");
@@ -119,6 +118,20 @@ fn grid(stack: &Stack<'_>, slice_size: [usize; 2]) -> Result<Grid, DicomError> {
     let origins = stack.images.iter().map(|image| place_of(image.frame).origin).collect();
     let lone_thickness_mm = stack.images[0].frame.thickness_mm.unwrap_or(1.0);
     Ok(Grid::from_slices(slice_size, place.x_step, place.y_step, origins, lone_thickness_mm)?)
+}
+
+/// How far each slice reaches, from what headers say beside positions.
+fn with_extents(mut grid: Grid, stack: &Stack<'_>, missing: &[MissingSlices]) -> Grid {
+    let outwards_mm = spacing::outwards_mm(&grid.gaps_mm(), missing);
+    let thickness_mm: Option<Vec<f64>> = stack.thickness_mm().into_iter().collect();
+    // Equal thicknesses say no more than positions do.
+    if let Some(thickness_mm) = thickness_mm.filter(|all| all.iter().any(|mm| *mm != all[0])) {
+        grid = grid.with_thickness_mm(&thickness_mm);
+    }
+    match outwards_mm {
+        Some(outwards_mm) => grid.with_outwards_mm(outwards_mm),
+        None => grid,
+    }
 }
 
 struct Place {
