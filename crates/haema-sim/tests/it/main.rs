@@ -4,3 +4,5 @@
 mod bodies;
 #[cfg(test)]
 mod head;
+#[cfg(test)]
+mod phantoms;
