@@ -6,3 +6,5 @@ mod bodies;
 mod head;
 #[cfg(test)]
 mod phantoms;
+#[cfg(test)]
+mod raters;
