@@ -85,9 +85,9 @@ pub(crate) fn outwards_mm(gaps_mm: &[f64], missing: &[MissingSlices]) -> Option<
         |gap: usize| missing.iter().find(|lost| lost.after == gap).map(|lost| lost.pitch_mm);
     let last = gaps_mm.len().checked_sub(1)?;
     let ends = [0, last];
-    ends.iter().any(|&gap| pitch_at(gap).is_some()).then(|| {
-        ends.map(|gap| 0.5 * pitch_at(gap).unwrap_or(gaps_mm[gap]))
-    })
+    ends.iter()
+        .any(|&gap| pitch_at(gap).is_some())
+        .then(|| ends.map(|gap| 0.5 * pitch_at(gap).unwrap_or(gaps_mm[gap])))
 }
 
 /// The pitch on both sides of a run, or on its only side, if it is the pitch of at least half of
