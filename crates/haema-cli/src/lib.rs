@@ -9,6 +9,7 @@ mod eval;
 mod import;
 mod info;
 mod segment;
+mod selftest;
 mod train;
 
 use std::io::{self, Write};
@@ -23,6 +24,7 @@ use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
+use haema_pipeline::selftest::SelftestError;
 use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -45,6 +47,7 @@ enum Command {
     Import(import::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Selftest(selftest::Args),
 }
 
 /// Where a command writes.
@@ -104,6 +107,9 @@ pub enum CliError {
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
+    /// The phantoms cannot be written.
+    #[error("the self-test cannot be carried out")]
+    Selftest(#[from] SelftestError),
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -122,6 +128,9 @@ impl CliError {
                 Some("give a folder that you may write to with --out")
             }
             Self::Input(error) => error.hint(),
+            Self::Selftest(SelftestError::NotEmpty(_)) => {
+                Some("give a folder with --export that is new or empty")
+            }
             Self::Model(_) => {
                 Some("give a model.safetensors of `haema train`, or none for the built-in one")
             }
@@ -142,6 +151,7 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::Selftest(args) => selftest::run(&args, streams),
     }
 }
 
