@@ -12,6 +12,7 @@ mod import;
 mod info;
 mod method;
 mod segment;
+mod selftest;
 mod train;
 
 use std::io::{self, Write};
@@ -30,6 +31,7 @@ use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
+use haema_pipeline::selftest::SelftestError;
 use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -54,6 +56,7 @@ enum Command {
     Eval(eval::Args),
     Export(export::Args),
     Bench(bench::Args),
+    Selftest(selftest::Args),
 }
 
 /// Where a command writes.
@@ -125,6 +128,9 @@ pub enum CliError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),
+    /// The phantoms cannot be written.
+    #[error("the self-test cannot be carried out")]
+    Selftest(#[from] SelftestError),
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -143,6 +149,9 @@ impl CliError {
                 Some("give a folder that you may write to with --out")
             }
             Self::Input(error) => error.hint(),
+            Self::Selftest(SelftestError::NotEmpty(_)) => {
+                Some("give a folder with --export that is new or empty")
+            }
             Self::Model(_) => {
                 Some("give a model.safetensors of `haema train`, or none for the built-in one")
             }
@@ -165,6 +174,7 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Eval(args) => eval::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),
         Command::Bench(args) => bench::run(&args, streams),
+        Command::Selftest(args) => selftest::run(&args, streams),
     }
 }
 

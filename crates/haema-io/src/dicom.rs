@@ -107,7 +107,6 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
     };
     let loaded = load::load(study.files(), &best.usable.stack, threads)?;
     let grid = loaded.ct.grid();
-    let missing_slices = spacing::missing(&grid.gaps_mm(), &loaded.stack.thickness_mm());
     let header_tilt_deg = loaded.stack.images.iter().find_map(|image| image.header.tilt_deg);
 
     let mut warnings = best.usable.doubts.clone();
@@ -117,7 +116,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
     warnings.extend(geometry_warnings::warnings(
         grid,
         &loaded.stack,
-        &missing_slices,
+        &loaded.missing_slices,
         header_tilt_deg,
     ));
     warnings.extend(load::pixel_warnings(&loaded));
@@ -132,7 +131,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
         sha256: loaded.sha256,
         series: reports,
         warnings,
-        missing_slices,
+        missing_slices: loaded.missing_slices,
         header_tilt_deg,
     };
     Ok(Scan { ct: loaded.ct, provenance })

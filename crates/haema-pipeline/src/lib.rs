@@ -1,7 +1,7 @@
 //! From a scan to a report, and from a dataset to a model: the one way that every door takes.
 //!
 //! [`segment::run`] turns any number of inputs into masks and reports; [`input::read`] is its first
-//! step alone. [`training`] makes the models. The pipeline prints nothing: it tells what happens
+//! step alone. [`training`] makes the models. [`selftest`] holds reading and measuring to closed forms. The pipeline prints nothing: it tells what happens
 //! through events.
 
 pub mod bench;
@@ -13,4 +13,5 @@ pub mod model_file;
 pub mod report;
 pub mod segment;
 pub mod segmenter;
+pub mod selftest;
 pub mod training;

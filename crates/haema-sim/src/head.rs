@@ -11,6 +11,7 @@ use haema_volume::{CtVolume, Grid, GridError, Volume, VolumeError, add, scale};
 
 use crate::body::{Body, Ellipsoid, coverage, sub_slices};
 use anatomy::Anatomy;
+pub(crate) use noise::bell;
 use thiserror::Error;
 
 /// A head CT and the truth about it.

@@ -11,5 +11,6 @@ mod help;
 mod import;
 mod info;
 mod segment;
+mod selftest;
 mod stand;
 mod train;

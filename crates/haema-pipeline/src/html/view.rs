@@ -76,9 +76,9 @@ impl<'a> View<'a> {
     }
 
     fn bar(&self, z: usize, area_mm2: f64) -> Bar {
-        let half_mm = self.grid.slice_thickness_mm(z) / 2.0;
+        let [below_mm, above_mm] = self.grid.slice_reach_mm(z);
         let at_mm = self.grid.slice_position_mm(z);
-        Bar { from_mm: at_mm - half_mm, to_mm: at_mm + half_mm, area_mm2 }
+        Bar { from_mm: at_mm - below_mm, to_mm: at_mm + above_mm, area_mm2 }
     }
 
     /// One slice within `window`, turned so that the patient's right is on the left and the front

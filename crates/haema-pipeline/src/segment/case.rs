@@ -124,8 +124,7 @@ impl Task<'_> {
             ..Timing::default()
         };
         let measuring = Instant::now();
-        let mask = segmented.probability.map(|&p| u8::from(p > threshold));
-        let findings = Findings { scan, probability: segmented.probability, mask };
+        let findings = Findings::new(scan, segmented.probability, threshold);
         let mut report = findings.report(segmenter, self.settings)?;
         report.hemorrhage.probability = round3(segmented.score);
         report.volume_grid_ml = round3(segmented.volume_grid_ml);

@@ -4,3 +4,7 @@
 mod bodies;
 #[cfg(test)]
 mod head;
+#[cfg(test)]
+mod phantoms;
+#[cfg(test)]
+mod raters;
