@@ -28,6 +28,10 @@ pub trait Isa: Copy {
     fn load(self, from: &ChannelBlock) -> Self::V;
     /// Stores a block.
     fn store(self, value: Self::V, to: &mut ChannelBlock);
+    /// Stores a block past the caches. [`Door::run`] makes it seen when it returns.
+    fn stream(self, value: Self::V, to: &mut ChannelBlock);
+    /// Asks for a block to be brought near, where the instruction set has a way to.
+    fn prefetch(self, block: &ChannelBlock);
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a − b`.
@@ -38,8 +42,22 @@ pub trait Isa: Copy {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of `a` and `b`.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The sum of all lanes, each with the one eight further on, then four, two, one.
+    fn sum(self, a: Self::V) -> f32;
     /// `a` where `x > 0`, else `b`.
     fn select_positive(self, x: Self::V, a: Self::V, b: Self::V) -> Self::V;
+}
+
+/// [`Isa::sum`] of lanes in memory.
+#[inline(always)]
+fn sum_lanes(lanes: &[f32; 16]) -> f32 {
+    let mut sums = *lanes;
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+    }
+    sums[0]
 }
 
 /// A kernel body with its arguments.

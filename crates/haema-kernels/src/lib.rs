@@ -9,16 +9,21 @@
 //! | module | what |
 //! |---|---|
 //! | [`geometry`] | which input voxel meets which output voxel: one description serves every convolution, its data gradient and its weight gradient |
+//! | [`fast`] | every convolution forward, with fewer products than its definition |
 //! | [`gather`] | direct convolution: strides, 1³ and 3³ kernels, nearest-upsample + 3³ as eight sub-pixel 2³ convolutions, and all their data gradients |
 //! | [`winograd`] | 3³ stride 1, Winograd F(4×4, 3×3) in the plane and direct along depth |
 //! | [`weight_grad`] | weight gradients, direct |
 //! | [`winograd_grad`] | weight gradient of 3³ stride 1 in Winograd's domain |
 //! | [`stem`] | the first convolution, from one channel |
 //! | [`resize`] | max pooling and trilinear upsampling |
+//! | [`peak`] | multiply-adds on registers alone: what the machine can do at best |
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
+//! | [`logits`] | one number for each voxel off a tensor |
+//! | [`buffer`] | memory for tensors |
+//! | [`helpers`] | threads that wait for work |
 //!
 //! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
-//! knows what a model is. Wrong lengths panic before any work. A kernel's result does not depend on
+//! knows what a model is; threads live in [`helpers`] alone. Wrong lengths panic before any work. A kernel's result does not depend on
 //! how the caller splits work over threads.
 
 #![expect(
@@ -26,12 +31,17 @@
     reason = "kernel bodies must be compiled inside each door's target features"
 )]
 
+pub mod buffer;
+pub mod fast;
 pub mod gather;
 pub mod geometry;
+pub mod helpers;
 pub mod isa;
 pub mod layout;
+pub mod logits;
 pub mod norm;
 pub mod pack;
+pub mod peak;
 pub mod resize;
 pub mod stem;
 pub mod weight_grad;

@@ -5,7 +5,7 @@
 //! channel dropout; 1 in inference), then the residual is added.
 
 use crate::isa::{Door, Isa, Kernel};
-use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape};
+use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, View};
 
 /// What one block of channels goes through.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,6 +16,15 @@ pub struct ChannelMap {
     pub shift: ChannelBlock,
     /// Dropout of each channel: 0, or `1/(1−p)`.
     pub keep: ChannelBlock,
+}
+
+impl ChannelMap {
+    /// Factor and summand: positive factors pass through leaky `ReLU`, so dropout joins them.
+    #[inline(always)]
+    pub(crate) fn load<I: Isa>(&self, isa: I) -> (I::V, I::V) {
+        let keep = isa.load(&self.keep);
+        (isa.mul(isa.load(&self.scale), keep), isa.mul(isa.load(&self.shift), keep))
+    }
 }
 
 /// What one block of channels goes through on the way back.
@@ -60,7 +69,8 @@ pub fn forward(
     door.run(Forward { shape, activation, raw: Some(raw), residual, out });
 }
 
-/// As [`forward`], in place.
+/// As [`forward`], in place, plane `z` of the residual being added after its own activation, where
+/// that has not been applied yet.
 ///
 /// # Panics
 ///
@@ -69,12 +79,49 @@ pub fn forward_in_place(
     door: Door,
     shape: Shape,
     activation: Activation<'_>,
-    residual: Option<&[ChannelBlock]>,
+    (residual, z): (Option<View<'_>>, usize),
     out: &mut [ChannelBlock],
 ) {
     check(shape, activation, &[out]);
-    assert!(residual.is_none_or(|r| r.len() == shape.slab_len()), "norm: residual does not fit");
-    door.run(Forward { shape, activation, raw: None, residual, out });
+    assert!(residual.is_none_or(|r| r.shape == shape), "norm: residual does not fit");
+    match residual {
+        Some(residual) => door.run(AddInPlace { shape, activation, residual, z, out }),
+        None => door.run(Forward { shape, activation, raw: None, residual: None, out }),
+    }
+}
+
+struct AddInPlace<'a> {
+    shape: Shape,
+    activation: Activation<'a>,
+    residual: View<'a>,
+    z: usize,
+    out: &'a mut [ChannelBlock],
+}
+
+impl Kernel for AddInPlace<'_> {
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let [_, height, width] = self.shape.size;
+        let slope = isa.splat(self.activation.slope);
+        for (block, map) in self.activation.maps.iter().enumerate() {
+            let (scale, shift) = map.load(isa);
+            let (other, other_slope) = self.residual.activation_of(block);
+            let (other_scale, other_shift) = other.load(isa);
+            let other_slope = isa.splat(other_slope);
+            for y in 0..height {
+                let start = self.shape.offset_in_slab(0, y, 0);
+                let others = &self.residual.plane(self.z, block)[start..start + width];
+                let start = self.shape.offset_in_slab(block, y, 0);
+                for (out, other) in self.out[start..start + width].iter_mut().zip(others) {
+                    let z = isa.mul_add(isa.load(out), scale, shift);
+                    let value = isa.max(z, isa.mul(z, slope));
+                    let z = isa.mul_add(isa.load(other), other_scale, other_shift);
+                    let other = isa.max(z, isa.mul(z, other_slope));
+                    isa.store(isa.add(value, other), out);
+                }
+            }
+        }
+    }
 }
 
 fn check(shape: Shape, activation: Activation<'_>, slabs: &[&[ChannelBlock]]) {
@@ -98,10 +145,7 @@ impl Kernel for Forward<'_> {
         let [_, height, width] = self.shape.size;
         let slope = isa.splat(self.activation.slope);
         for (block, map) in self.activation.maps.iter().enumerate() {
-            // Positive factors pass through leaky ReLU, so dropout joins the affine map.
-            let keep = isa.load(&map.keep);
-            let scale = isa.mul(isa.load(&map.scale), keep);
-            let shift = isa.mul(isa.load(&map.shift), keep);
+            let (scale, shift) = map.load(isa);
             for y in 0..height {
                 let start = self.shape.offset_in_slab(block, y, 0);
                 let range = start..start + width;

@@ -1,5 +1,6 @@
 //! One convolution: its packed weights and which kernel runs it.
 
+use haema_kernels::fast::{self, Fast};
 use haema_kernels::gather::{self, Gather};
 use haema_kernels::geometry::{ConvKind, Geometry};
 use haema_kernels::layout::Write;
@@ -10,7 +11,7 @@ use haema_kernels::winograd::{self, Winograd};
 use haema_kernels::winograd_grad;
 use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View};
 
-use crate::parallel;
+use crate::parallel::{self, Scratch};
 use crate::spec::{BlockSpec, INPUT, NetSpec, Op};
 use crate::tensor::InputTensor;
 
@@ -28,6 +29,10 @@ pub(crate) enum Inputs<'a> {
     /// Earlier tensors, side by side in channels.
     Blocked(&'a [View<'a>]),
 }
+
+/// Results above this many bytes are streamed past the caches, which they would only empty: half of
+/// what a server's two cores share, all that a laptop's do.
+const CACHE_BYTES: usize = 16 << 20;
 
 /// Parts of the planes that a weight gradient is summed in. A fixed number, so that the sum does not
 /// depend on the number of threads.
@@ -105,12 +110,9 @@ impl Conv {
         if self.is_stem {
             packed.resize(stem::weight_len(self.out_channels), ChannelBlock::default());
             stem::pack_weights(self.out_channels, |o, k| weight(o, 0, k), &mut packed);
-        } else if self.is_winograd() {
-            packed.resize(winograd::weight_len(channels), ChannelBlock::default());
-            winograd::pack_weights(channels, weight, &mut packed);
         } else {
-            packed.resize(pack::gather_len(&self.forward, channels), ChannelBlock::default());
-            pack::gather(&self.forward, channels, weight, &mut packed);
+            packed.resize(fast::weight_len(self.kind, channels), ChannelBlock::default());
+            fast::pack_weights(self.kind, channels, weight, &mut packed);
         }
         self.weights = packed;
     }
@@ -151,37 +153,52 @@ impl Conv {
         out: &mut [ChannelBlock],
         stats: &mut Vec<ChannelStats>,
     ) {
-        stats.clear();
-        stats.resize(out_shape.size[0] * out_shape.blocks, ChannelStats::default());
+        let is_large = out_shape.len() * size_of::<ChannelBlock>() > CACHE_BYTES;
+        let write = if is_large { Write::Stream } else { Write::Set };
         match inputs {
             Inputs::Scalar(input) => {
-                let jobs = out
-                    .chunks_mut(out_shape.slab_len())
-                    .zip(stats.chunks_mut(out_shape.blocks))
-                    .enumerate()
-                    .collect();
+                clear(stats, out_shape.size[0] * out_shape.blocks);
+                let slabs = out.chunks_mut(out_shape.slab_len());
+                let jobs = slabs.zip(stats.chunks_mut(out_shape.blocks)).enumerate();
                 let weights = self.weights.as_slice();
                 parallel::run(
                     machine.threads,
                     jobs,
                     || (),
                     |(z, pair), ()| {
-                        stem::plane(machine.door, (*input, weights), out_shape, z, pair);
+                        let out = (out_shape, write);
+                        stem::plane(machine.door, (*input, weights), out, z, pair);
                     },
                 );
             }
             Inputs::Blocked(inputs) => {
-                let write = Write::Set;
-                if self.is_winograd() {
-                    let job = Winograd { inputs, weights: &self.weights, out_shape, write };
-                    run_winograd(machine, &job, out, stats);
-                } else {
-                    let (geometry, weights) = (&self.forward, self.weights.as_slice());
-                    let job = Gather { inputs, geometry, weights, out_shape, write };
-                    run_gather(machine, &job, out, stats);
-                }
+                let (kind, weights) = (self.kind, self.weights.as_slice());
+                let job = Fast { kind, inputs, weights, out_shape, write };
+                run_fast(machine, &job, out, stats);
             }
         }
+    }
+
+    /// Elements of its packed weights.
+    pub(crate) fn weight_len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Operations of the products that [`Conv::forward`] takes for an output of this shape.
+    pub(crate) fn flop(&self, out_shape: Shape) -> f64 {
+        if self.is_stem {
+            return (2 * self.out_channels * self.kind.kernel_len() * out_shape.voxels()) as f64;
+        }
+        fast::flop(self.kind, self.channels(), out_shape.size)
+    }
+
+    /// Elements of scratch that a thread needs for [`Conv::forward`].
+    pub(crate) fn scratch_len(&self) -> usize {
+        let channels = self.channels();
+        if self.is_stem {
+            return 0;
+        }
+        fast::scratch_len(self.kind, channels.in_blocks(), channels.out_blocks())
     }
 
     /// Adds the gradient of input tensor `input` to `grad`.
@@ -217,7 +234,7 @@ impl Conv {
             Inputs::Blocked(_) if self.is_winograd() => winograd::weight_len(self.channels()),
             Inputs::Blocked(_) => pack::gather_len(&self.forward, self.channels()),
         };
-        let jobs: Vec<_> = parts.0.iter_mut().enumerate().collect();
+        let jobs = parts.0.iter_mut().enumerate();
         let scratch_len = if self.is_winograd() { winograd_grad::SCRATCH_LEN } else { 0 };
         parallel::run(
             machine.threads,
@@ -279,6 +296,35 @@ impl Conv {
     }
 }
 
+/// So many sums, all zero, in memory that is kept.
+fn clear(stats: &mut Vec<ChannelStats>, len: usize) {
+    stats.clear();
+    stats.resize(len, ChannelStats::default());
+}
+
+fn run_fast(
+    machine: Machine,
+    job: &Fast<'_>,
+    out: &mut [ChannelBlock],
+    stats: &mut Vec<ChannelStats>,
+) {
+    let (shape, planes) = (job.out_shape, fast::layer_planes(job.kind));
+    // One entry for each plane, as of every tensor; those of a layer's other planes stay zero.
+    clear(stats, shape.size[0] * shape.blocks);
+    let slabs = out.chunks_mut(planes * shape.slab_len());
+    let jobs = slabs.zip(stats.chunks_mut(shape.blocks)).enumerate();
+    let in_blocks = job.inputs.iter().map(|view| view.shape.blocks).sum();
+    let len = fast::scratch_len(job.kind, in_blocks, shape.blocks);
+    parallel::run(
+        machine.threads,
+        jobs,
+        || Scratch::of(len),
+        |(layer, pair), scratch| {
+            fast::layer(machine.door, job, layer, pair, scratch);
+        },
+    );
+}
+
 fn run_gather(
     machine: Machine,
     job: &Gather<'_>,
@@ -287,11 +333,8 @@ fn run_gather(
 ) {
     let (slab, blocks) = (job.out_shape.slab_len(), job.out_shape.blocks);
     let mut stats = stats.chunks_mut(blocks);
-    let jobs = out
-        .chunks_mut(slab)
-        .enumerate()
-        .map(|(z, out)| (z, out, stats.next().unwrap_or_default()))
-        .collect();
+    let jobs =
+        out.chunks_mut(slab).enumerate().map(|(z, out)| (z, out, stats.next().unwrap_or_default()));
     parallel::run(
         machine.threads,
         jobs,
@@ -315,8 +358,7 @@ fn run_winograd(
     let jobs = out
         .chunks_mut(planes * job.out_shape.slab_len())
         .enumerate()
-        .map(|(i, out)| (i * planes, out, stats.next().unwrap_or_default()))
-        .collect();
+        .map(|(i, out)| (i * planes, out, stats.next().unwrap_or_default()));
     let in_blocks = job.inputs.iter().map(|view| view.shape.blocks).sum();
     let scratch = || vec![ChannelBlock::default(); winograd::scratch_len(in_blocks)];
     parallel::run(machine.threads, jobs, scratch, |(first, out, stats), scratch| {

@@ -42,7 +42,7 @@ impl Finish {
 }
 
 /// Sums of a tensor's planes, for a normalisation that no convolution precedes.
-pub(crate) fn sums(machine: Machine, tensor: &Tensor, stats: &mut Vec<ChannelStats>) {
+pub(crate) fn sums(machine: Machine, tensor: View<'_>, stats: &mut Vec<ChannelStats>) {
     let shape = tensor.shape;
     stats.clear();
     stats.resize(shape.size[0] * shape.blocks, ChannelStats::default());
@@ -51,7 +51,7 @@ pub(crate) fn sums(machine: Machine, tensor: &Tensor, stats: &mut Vec<ChannelSta
     let maps = vec![ChannelMap { scale: one, keep: one, ..ChannelMap::default() }; shape.blocks];
     let nothing = Activation { maps: &maps, slope: 1.0 };
     parallel::chunks(machine.threads, stats, shape.blocks, |z, sums| {
-        let slab = tensor.slab(z);
+        let slab = &tensor.data[z * shape.slab_len()..][..shape.slab_len()];
         kernel::backward_sums(machine.door, shape, nothing, (slab, slab), sums);
     });
 }
@@ -126,7 +126,7 @@ impl Node {
             Op::Norm(_) => {
                 let from = self.inputs[0].expect("`shapes` refuses a norm of the network's input");
                 self.raw.elements_mut().copy_from_slice(before[from].out.elements());
-                sums(machine, &self.raw, &mut self.stats);
+                sums(machine, self.raw.view(), &mut self.stats);
                 let keep = vec![1.0; before[from].out.shape.blocks * haema_kernels::LANES];
                 self.finish(machine, before, (block, params), &keep);
             }

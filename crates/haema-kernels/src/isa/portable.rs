@@ -35,6 +35,15 @@ impl Isa for Portable {
         to.0 = value;
     }
 
+    // No stable way to do so without an instruction set.
+    #[inline(always)]
+    fn stream(self, value: Self::V, to: &mut ChannelBlock) {
+        self.store(value, to);
+    }
+
+    #[inline(always)]
+    fn prefetch(self, _: &ChannelBlock) {}
+
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         lanes(|i| a[i] + b[i])
@@ -59,6 +68,11 @@ impl Isa for Portable {
     #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         lanes(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        super::sum_lanes(&a)
     }
 
     #[inline(always)]
