@@ -18,9 +18,12 @@ use crate::segmenter::Segmenter as _;
 
 /// Places may differ by this: NIfTI keeps them in 32 bits, DICOM in 16 characters.
 const PLACE_TOLERANCE_MM: f64 = 0.001;
-/// The centre of a mask may differ from the ball's by this share of a voxel's longest side: a mask
-/// counts a voxel wholly or not at all.
-const CENTRE_TOLERANCE_VOXELS: f64 = 0.1;
+/// The centre of a mask may differ from the ball's by this share of the longest side of a voxel: a
+/// mask counts a voxel wholly or not at all.
+const CENTRE_TOLERANCE_VOXELS: f64 = 0.15;
+/// A slice so much further from the ball's centre than the nearest may show as many pixels: its disk is
+/// smaller by less than two.
+const SLICE_TOLERANCE_MM: f64 = 0.7;
 /// Reports round angles and shares.
 const TILT_TOLERANCE_DEG: f64 = 0.01;
 
@@ -289,7 +292,8 @@ fn marker_failures(case: &Case, radius_mm: f64, grid: &Grid, line: &Line) -> Vec
     };
     let truth = marker.truth_lps_mm;
     let mut failures = Vec::new();
-    let longest_mm = grid.spacing_mm().into_iter().fold(0.0, f64::max);
+    let thickest_mm = (0..grid.size()[0]).map(|z| grid.slice_thickness_mm(z)).fold(0.0, f64::max);
+    let longest_mm = grid.spacing_mm().into_iter().fold(thickest_mm, f64::max);
     let off_mm = norm(sub(marker.found_lps_mm, truth));
     // The slices beside lost ones pull the centre of mass.
     if case.lost.is_empty() && off_mm > CENTRE_TOLERANCE_VOXELS * longest_mm {
@@ -298,12 +302,16 @@ fn marker_failures(case: &Case, radius_mm: f64, grid: &Grid, line: &Line) -> Vec
     if (marker.side == "left") != (truth[0] > 0.0) {
         failures.push(format!("the ball is told to be on the patient's {}", marker.side));
     }
-    let from_centre_mm = |z: usize| dot(sub(grid.slice_origin_lps_mm(z), truth), grid.normal_lps());
-    let nearest = (0..grid.size()[0])
-        .min_by(|&a, &b| from_centre_mm(a).abs().total_cmp(&from_centre_mm(b).abs()));
-    if nearest != Some(marker.slice) {
-        let wanted = nearest.unwrap_or_default();
-        failures.push(format!("the ball is told to be in slice {}: wanted {wanted}", marker.slice));
+    let from_centre_mm =
+        |z: usize| dot(sub(grid.slice_origin_lps_mm(z), truth), grid.normal_lps()).abs();
+    let nearest_mm = (0..grid.size()[0]).map(from_centre_mm).fold(f64::INFINITY, f64::min);
+    let told_mm = from_centre_mm(marker.slice);
+    if told_mm > nearest_mm + SLICE_TOLERANCE_MM {
+        failures.push(format!(
+            "the ball is told to be in slice {}, {told_mm:.1} mm from its centre: another is \
+             {nearest_mm:.1} mm from it",
+            marker.slice
+        ));
     }
     failures
 }
