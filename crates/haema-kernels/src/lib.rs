@@ -16,6 +16,8 @@
 //! | [`stem`] | the first convolution, from one channel |
 //! | [`resize`] | max pooling and trilinear upsampling |
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
+//! | [`norm_grad`] | their gradients |
+//! | [`half`] | activations kept in half the width |
 //!
 //! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
 //! knows what a model is. Wrong lengths panic before any work. A kernel's result does not depend on
@@ -28,9 +30,11 @@
 
 pub mod gather;
 pub mod geometry;
+pub mod half;
 pub mod isa;
 pub mod layout;
 pub mod norm;
+pub mod norm_grad;
 pub mod pack;
 pub mod resize;
 pub mod stem;
@@ -42,4 +46,4 @@ pub mod winograd_grad;
 mod reference;
 
 pub use isa::Door;
-pub use layout::{ChannelBlock, ChannelStats, LANES, Shape, View};
+pub use layout::{ChannelBlock, ChannelStats, HalfBlock, LANES, Shape, View};

@@ -184,16 +184,15 @@ impl Conv {
         }
     }
 
-    /// Adds the gradient of input tensor `input` to `grad`.
+    /// Leaves the gradient of input tensor `input` in `grad`.
     pub(crate) fn backward_data(
         &self,
         machine: Machine,
         input: usize,
         out_grad: View<'_>,
-        (shape, grad): (Shape, &mut [ChannelBlock]),
+        (out_shape, grad, write): (Shape, &mut [ChannelBlock], Write),
     ) {
         let (inputs, weights) = (&[out_grad][..], self.back_weights[input].as_slice());
-        let (out_shape, write) = (shape, Write::Add);
         if self.is_winograd() {
             run_winograd(machine, &Winograd { inputs, weights, out_shape, write }, grad, &mut []);
         } else {
@@ -256,6 +255,17 @@ impl Conv {
             }
         }
         self.unpack_gradient(total, grad);
+    }
+
+    /// Bytes of its packed weights.
+    pub(crate) fn bytes(&self) -> usize {
+        let blocks = self.weights.len() + self.back_weights.iter().map(Vec::len).sum::<usize>();
+        blocks * size_of::<ChannelBlock>()
+    }
+
+    /// Bytes that its weight gradient takes in [`GradParts`].
+    pub(crate) fn part_bytes(&self) -> usize {
+        GRAD_PARTS * self.weights.len() * size_of::<ChannelBlock>()
     }
 
     fn unpack_gradient(&self, packed: &[ChannelBlock], grad: &mut [f32]) {

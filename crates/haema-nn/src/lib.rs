@@ -13,14 +13,18 @@ mod conv;
 mod executor;
 mod loss;
 mod node;
+mod node_grad;
 mod norm;
 mod parallel;
 mod params;
 mod schedule;
 mod spec;
+mod step_times;
 mod sum_up;
 mod tensor;
+mod train_plan;
 mod trainer;
+mod wires;
 
 #[cfg(test)]
 mod tests;
@@ -35,4 +39,5 @@ pub use spec::{
     BlockSpec, ConvSpec, DropoutKind, Kernel, LayerRow, NetSpec, NormActSpec, NormMode, NormSpec,
     Op, SpecError, Up,
 };
-pub use trainer::{DropoutSeed, Trainer};
+pub use step_times::{BlockTimes, StepTimes};
+pub use trainer::{DropoutSeed, Trainer, TrainingPrecision};

@@ -1,7 +1,7 @@
 //! Activation tensors.
 
 use haema_kernels::stem::ScalarView;
-use haema_kernels::{ChannelBlock, Shape, View};
+use haema_kernels::{ChannelBlock, HalfBlock, Shape, View};
 
 /// A channel-blocked tensor with a halo of zeros, which kernels never write.
 #[derive(Debug, Clone)]
@@ -14,6 +14,11 @@ pub(crate) struct Tensor {
 impl Tensor {
     pub(crate) fn zeros(shape: Shape) -> Self {
         Self { shape, data: vec![ChannelBlock::default(); shape.len()] }
+    }
+
+    /// Of no size.
+    pub(crate) fn empty() -> Self {
+        Self::zeros(Shape { size: [0; 3], blocks: 0 })
     }
 
     /// Takes another size. Keeps its memory, whose halo is zero, where only the depth changes and
@@ -58,12 +63,13 @@ impl Tensor {
         }
     }
 
-    /// Writes the gradient of what [`Tensor::read_logits`] reads.
+    /// Writes the gradient of what [`Tensor::read_logits`] reads, over all lanes.
     pub(crate) fn write_logit_grad(&mut self, channels: usize, from: &[f32]) {
         let [_, height, width] = self.shape.size;
         for (row, values) in from.chunks(width).enumerate() {
             let start = self.row_start(row, height);
             for (&value, block) in values.iter().zip(&mut self.data[start..]) {
+                *block = ChannelBlock::default();
                 if channels == 2 {
                     block.0[0] = -value;
                     block.0[1] = value;
@@ -77,6 +83,65 @@ impl Tensor {
     /// Where row `row` of the rows of all planes begins in block 0.
     fn row_start(&self, row: usize, height: usize) -> usize {
         row / height * self.shape.slab_len() + self.shape.offset_in_slab(0, row % height, 0)
+    }
+}
+
+/// A tensor in half the width, laid out as a [`Tensor`]; its halo is never read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HalfTensor {
+    data: Vec<HalfBlock>,
+}
+
+impl HalfTensor {
+    /// Takes a size; what it held is lost.
+    pub(crate) fn reshape(&mut self, shape: Shape) {
+        if shape.len() > self.data.len() {
+            // From zeroed pages, which cost nothing until they are used.
+            self.data = vec![HalfBlock::default(); shape.len()];
+        }
+    }
+
+    pub(crate) fn elements(&self, shape: Shape) -> &[HalfBlock] {
+        &self.data[..shape.len()]
+    }
+
+    pub(crate) fn elements_mut(&mut self, shape: Shape) -> &mut [HalfBlock] {
+        &mut self.data[..shape.len()]
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.data.as_slice())
+    }
+}
+
+/// Tensors that blocks share.
+#[derive(Debug, Default)]
+pub(crate) struct Slots(Vec<Tensor>);
+
+impl Slots {
+    /// Gives each slot its shape; memory that fits stays.
+    pub(crate) fn reshape(&mut self, shapes: &[Shape]) {
+        self.0.resize_with(shapes.len(), Tensor::empty);
+        for (tensor, &shape) in self.0.iter_mut().zip(shapes) {
+            tensor.reshape(shape);
+        }
+    }
+
+    pub(crate) fn get(&self, slot: usize) -> &Tensor {
+        &self.0[slot]
+    }
+
+    /// Takes a tensor out, to write it while others are read. [`Slots::put`] brings it back.
+    pub(crate) fn take(&mut self, slot: usize) -> Tensor {
+        std::mem::replace(&mut self.0[slot], Tensor::empty())
+    }
+
+    pub(crate) fn put(&mut self, slot: usize, tensor: Tensor) {
+        self.0[slot] = tensor;
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.iter().map(|tensor| size_of_val(tensor.data.as_slice())).sum()
     }
 }
 
