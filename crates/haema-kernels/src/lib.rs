@@ -18,9 +18,10 @@
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
 //! | [`norm_grad`] | their gradients |
 //! | [`half`] | activations kept in half the width |
+//! | [`helpers`] | threads that wait for work |
 //!
 //! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
-//! knows what a model is. Wrong lengths panic before any work. A kernel's result does not depend on
+//! knows what a model is; threads live in [`helpers`] alone. Wrong lengths panic before any work. A kernel's result does not depend on
 //! how the caller splits work over threads.
 
 #![expect(
@@ -31,6 +32,7 @@
 pub mod gather;
 pub mod geometry;
 pub mod half;
+pub mod helpers;
 pub mod isa;
 pub mod layout;
 pub mod norm;

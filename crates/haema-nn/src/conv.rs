@@ -158,8 +158,7 @@ impl Conv {
                 let jobs = out
                     .chunks_mut(out_shape.slab_len())
                     .zip(stats.chunks_mut(out_shape.blocks))
-                    .enumerate()
-                    .collect();
+                    .enumerate();
                 let weights = self.weights.as_slice();
                 parallel::run(
                     machine.threads,
@@ -216,7 +215,7 @@ impl Conv {
             Inputs::Blocked(_) if self.is_winograd() => winograd::weight_len(self.channels()),
             Inputs::Blocked(_) => pack::gather_len(&self.forward, self.channels()),
         };
-        let jobs: Vec<_> = parts.0.iter_mut().enumerate().collect();
+        let jobs = parts.0.iter_mut().enumerate();
         let scratch_len = if self.is_winograd() { winograd_grad::SCRATCH_LEN } else { 0 };
         parallel::run(
             machine.threads,
@@ -297,11 +296,8 @@ fn run_gather(
 ) {
     let (slab, blocks) = (job.out_shape.slab_len(), job.out_shape.blocks);
     let mut stats = stats.chunks_mut(blocks);
-    let jobs = out
-        .chunks_mut(slab)
-        .enumerate()
-        .map(|(z, out)| (z, out, stats.next().unwrap_or_default()))
-        .collect();
+    let jobs =
+        out.chunks_mut(slab).enumerate().map(|(z, out)| (z, out, stats.next().unwrap_or_default()));
     parallel::run(
         machine.threads,
         jobs,
@@ -325,8 +321,7 @@ fn run_winograd(
     let jobs = out
         .chunks_mut(planes * job.out_shape.slab_len())
         .enumerate()
-        .map(|(i, out)| (i * planes, out, stats.next().unwrap_or_default()))
-        .collect();
+        .map(|(i, out)| (i * planes, out, stats.next().unwrap_or_default()));
     let in_blocks = job.inputs.iter().map(|view| view.shape.blocks).sum();
     let scratch = || vec![ChannelBlock::default(); winograd::scratch_len(in_blocks)];
     parallel::run(machine.threads, jobs, scratch, |(first, out, stats), scratch| {

@@ -61,7 +61,7 @@ impl Executor {
 
     fn pack(&mut self) {
         let params = &self.params;
-        let jobs = self.steps.iter_mut().zip(&self.spec.blocks).collect();
+        let jobs = self.steps.iter_mut().zip(&self.spec.blocks);
         parallel::run(
             self.machine.threads,
             jobs,

@@ -153,7 +153,7 @@ impl Trainer {
 
     fn pack(&mut self) {
         let params = &self.params;
-        let jobs = self.nodes.iter_mut().zip(&self.spec.blocks).collect();
+        let jobs = self.nodes.iter_mut().zip(&self.spec.blocks);
         parallel::run(
             self.machine.threads,
             jobs,
