@@ -10,7 +10,10 @@
 use std::time::{Duration, Instant};
 
 use haema_methods::cnn_ds::{CnnDs, Profile};
-use haema_nn::{Adam, AdamConfig, BlockTimes, DropoutSeed, Init, Loss, Parameters, StepTimes, Trainer, TrainingPrecision};
+use haema_nn::{
+    Adam, AdamConfig, BlockTimes, DropoutSeed, Init, Loss, Parameters, StepTimes, Trainer,
+    TrainingPrecision,
+};
 
 const SIZE: [usize; 3] = [64, 128, 128];
 
@@ -47,10 +50,12 @@ fn main() {
     println!("training step, CNN-DS base 16, {SIZE:?} [z, y, x]");
     println!("{threads} threads, {precision:?}, median of {steps}");
     print_table(&runs);
-    println!("planned memory {:>8} MB", trainer.bytes() / 1_000_000);
-    if let Some(line) = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
-        status.lines().find(|line| line.starts_with("VmHWM")).map(str::to_owned)
-    }) {
+    let planned = Trainer::bytes(trainer.spec(), SIZE, precision).unwrap();
+    println!("planned memory {:>8} MB", planned / 1_000_000);
+    if let Some(line) = std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| status.lines().find(|line| line.starts_with("VmHWM")).map(str::to_owned))
+    {
         println!("{line}");
     }
 }

@@ -101,15 +101,13 @@ impl Conv {
         let inputs: usize = self.in_channels.iter().sum();
         let weight = |o: usize, i: usize, k: usize| weights[(o * inputs + i) * kernel + k];
         let mut packed = std::mem::take(&mut self.weights);
+        packed.resize(self.weight_len(), ChannelBlock::default());
         let channels = self.channels();
         if self.is_stem {
-            packed.resize(stem::weight_len(self.out_channels), ChannelBlock::default());
             stem::pack_weights(self.out_channels, |o, k| weight(o, 0, k), &mut packed);
         } else if self.is_winograd() {
-            packed.resize(winograd::weight_len(channels), ChannelBlock::default());
             winograd::pack_weights(channels, weight, &mut packed);
         } else {
-            packed.resize(pack::gather_len(&self.forward, channels), ChannelBlock::default());
             pack::gather(&self.forward, channels, weight, &mut packed);
         }
         self.weights = packed;
@@ -125,16 +123,15 @@ impl Conv {
         let mut back = std::mem::take(&mut self.back_weights);
         back.resize(self.in_channels.len(), Vec::new());
         let mut first = 0;
-        for (packed, &own) in back.iter_mut().zip(&self.in_channels) {
+        for (input, (packed, &own)) in back.iter_mut().zip(&self.in_channels).enumerate() {
+            packed.resize(self.back_len(input), ChannelBlock::default());
             let channels = Channels { inputs: &[self.out_channels], output: own };
             let at = |o: usize, i: usize, k: usize| (i * inputs + first + o) * kernel + k;
             if self.is_winograd() {
-                packed.resize(winograd::weight_len(channels), ChannelBlock::default());
                 // The adjoint of a same-padded convolution turns the kernel around.
                 let weight = |o, i, k| weights[at(o, i, kernel - 1 - k)];
                 winograd::pack_weights(channels, weight, packed);
             } else {
-                packed.resize(pack::gather_len(&self.backward, channels), ChannelBlock::default());
                 pack::gather(&self.backward, channels, |o, i, k| weights[at(o, i, k)], packed);
             }
             first += own;
@@ -210,11 +207,7 @@ impl Conv {
         (parts, grad): (&mut GradParts, &mut [f32]),
     ) {
         let depth = out_grad.shape.size[0];
-        let len = match inputs {
-            Inputs::Scalar(_) => stem::weight_len(self.out_channels),
-            Inputs::Blocked(_) if self.is_winograd() => winograd::weight_len(self.channels()),
-            Inputs::Blocked(_) => pack::gather_len(&self.forward, self.channels()),
-        };
+        let len = self.weight_len();
         let jobs = parts.0.iter_mut().enumerate();
         let scratch_len = if self.is_winograd() { winograd_grad::SCRATCH_LEN } else { 0 };
         parallel::run(
@@ -256,15 +249,38 @@ impl Conv {
         self.unpack_gradient(total, grad);
     }
 
-    /// Bytes of its packed weights.
+    /// Elements of its packed weights, and of the gradient that is laid out like them.
+    fn weight_len(&self) -> usize {
+        if self.is_stem {
+            stem::weight_len(self.out_channels)
+        } else if self.is_winograd() {
+            winograd::weight_len(self.channels())
+        } else {
+            pack::gather_len(&self.forward, self.channels())
+        }
+    }
+
+    /// Elements of the packed weights of the gradient of input tensor `input`.
+    fn back_len(&self, input: usize) -> usize {
+        let channels = Channels { inputs: &[self.out_channels], output: self.in_channels[input] };
+        if self.is_stem {
+            0
+        } else if self.is_winograd() {
+            winograd::weight_len(channels)
+        } else {
+            pack::gather_len(&self.backward, channels)
+        }
+    }
+
+    /// Bytes of its packed weights, forward and back.
     pub(crate) fn bytes(&self) -> usize {
-        let blocks = self.weights.len() + self.back_weights.iter().map(Vec::len).sum::<usize>();
-        blocks * size_of::<ChannelBlock>()
+        let back: usize = (0..self.in_channels.len()).map(|input| self.back_len(input)).sum();
+        (self.weight_len() + back) * size_of::<ChannelBlock>()
     }
 
     /// Bytes that its weight gradient takes in [`GradParts`].
     pub(crate) fn part_bytes(&self) -> usize {
-        GRAD_PARTS * self.weights.len() * size_of::<ChannelBlock>()
+        GRAD_PARTS * self.weight_len() * size_of::<ChannelBlock>()
     }
 
     fn unpack_gradient(&self, packed: &[ChannelBlock], grad: &mut [f32]) {

@@ -6,7 +6,7 @@ use haema_kernels::norm::{self as kernel, Activation};
 use haema_kernels::{ChannelStats, Door, Shape, View, resize};
 
 use crate::conv::{Conv, Inputs, Machine};
-use crate::loss::sigmoid;
+use crate::logistic::sigmoid;
 use crate::node::{self, Finish};
 use crate::norm::{self, Moments};
 use crate::parallel;
@@ -109,9 +109,10 @@ impl Executor {
         }
         let last = &self.slots[self.steps.last().expect("a network has blocks").slot];
         let mut out = vec![0.0; last.shape.voxels()];
-        last.read_logits(self.spec.out_channels(), &mut out);
+        let channels = self.spec.out_channels();
         let plane = last.shape.size[1] * last.shape.size[2];
-        parallel::chunks(self.machine.threads, &mut out, plane, |_, plane| {
+        parallel::chunks(self.machine.threads, &mut out, plane, |z, plane| {
+            last.read_logits(z, channels, plane);
             for value in plane {
                 *value = sigmoid(*value);
             }

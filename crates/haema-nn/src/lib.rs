@@ -11,6 +11,7 @@ mod adam;
 mod checkpoint;
 mod conv;
 mod executor;
+mod logistic;
 mod loss;
 mod node;
 mod node_grad;

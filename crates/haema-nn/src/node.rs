@@ -122,7 +122,8 @@ impl Node {
         match &block.op {
             Op::Conv(_) => self.forward_conv(step, block, &mut out),
             Op::Norm(_) => {
-                let from = slots.get(self.plan.reads[0].expect("only a convolution reads the input"));
+                let from =
+                    slots.get(self.plan.reads[0].expect("only a convolution reads the input"));
                 sums(machine, from, &mut self.stats);
                 let activation = self.set_maps(step, block);
                 parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
@@ -153,7 +154,8 @@ impl Node {
         let views = views(step.slots, &self.plan.reads);
         let conv = self.conv.as_ref().expect("a convolution block has a convolution");
         let inputs = Inputs::of(&views, step.input);
-        let raw = own_raw.as_mut().map_or_else(|| out.elements_mut(), |(_, raw)| raw.elements_mut());
+        let raw =
+            own_raw.as_mut().map_or_else(|| out.elements_mut(), |(_, raw)| raw.elements_mut());
         conv.forward(machine, &inputs, shape, raw, &mut self.stats);
         let slope = self.set_maps(step, block).slope;
         let drops = drops_elements(&block.op, step.dropout);
@@ -163,25 +165,46 @@ impl Node {
         let activation = Activation { maps: &self.maps, slope };
         match (&own_raw, self.plan.raw) {
             (Some((_, raw)), _) => {
-                parallel::chunks(machine.threads, out.elements_mut(), shape.slab_len(), |z, out| {
-                    let residual = residual.map(|tensor| tensor.slab(z));
-                    kernel::forward(machine.door, shape, activation, raw.slab(z), residual, out);
-                });
+                parallel::chunks(
+                    machine.threads,
+                    out.elements_mut(),
+                    shape.slab_len(),
+                    |z, out| {
+                        let residual = residual.map(|tensor| tensor.slab(z));
+                        kernel::forward(
+                            machine.door,
+                            shape,
+                            activation,
+                            raw.slab(z),
+                            residual,
+                            out,
+                        );
+                    },
+                );
             }
             (None, Raw::Half) => {
                 let half = self.half.elements_mut(shape).chunks_mut(shape.slab_len());
                 let slabs = out.elements_mut().chunks_mut(shape.slab_len()).zip(half);
-                let jobs = slabs.enumerate().collect();
-                parallel::run(machine.threads, jobs, || (), |(z, pair), ()| {
-                    let residual = residual.map(|tensor| tensor.slab(z));
-                    half::keep_and_activate(machine.door, shape, activation, residual, pair);
-                });
+                parallel::run(
+                    machine.threads,
+                    slabs.enumerate(),
+                    || (),
+                    |(z, pair), ()| {
+                        let residual = residual.map(|tensor| tensor.slab(z));
+                        half::keep_and_activate(machine.door, shape, activation, residual, pair);
+                    },
+                );
             }
             (None, _) => {
-                parallel::chunks(machine.threads, out.elements_mut(), shape.slab_len(), |z, out| {
-                    let residual = residual.map(|tensor| tensor.slab(z));
-                    kernel::forward_in_place(machine.door, shape, activation, residual, out);
-                });
+                parallel::chunks(
+                    machine.threads,
+                    out.elements_mut(),
+                    shape.slab_len(),
+                    |z, out| {
+                        let residual = residual.map(|tensor| tensor.slab(z));
+                        kernel::forward_in_place(machine.door, shape, activation, residual, out);
+                    },
+                );
             }
         }
         if let Some((seed, share)) = drops {

@@ -51,24 +51,30 @@ impl Tensor {
         &self.data[z * len..(z + 1) * len]
     }
 
-    /// Reads the logit of the bleed into plain `[z][y][x]` order: channel 0, or, of a softmax over
-    /// background and bleed, channel 1 less channel 0, which gives the same probability.
-    pub(crate) fn read_logits(&self, channels: usize, into: &mut [f32]) {
-        let [_, height, width] = self.shape.size;
-        for (row, out) in into.chunks_mut(width).enumerate() {
-            let start = self.row_start(row, height);
-            for (value, block) in out.iter_mut().zip(&self.data[start..]) {
+    /// Reads the logit of the bleed of plane `z` into plain `[y][x]` order: channel 0, or, of a
+    /// softmax over background and bleed, channel 1 less channel 0, which gives the same
+    /// probability.
+    pub(crate) fn read_logits(&self, z: usize, channels: usize, into: &mut [f32]) {
+        let slab = self.slab(z);
+        for (y, out) in into.chunks_mut(self.shape.size[2]).enumerate() {
+            let row = &slab[self.shape.offset_in_slab(0, y, 0)..];
+            for (value, block) in out.iter_mut().zip(row) {
                 *value = if channels == 2 { block.0[1] - block.0[0] } else { block.0[0] };
             }
         }
     }
 
-    /// Writes the gradient of what [`Tensor::read_logits`] reads, over all lanes.
-    pub(crate) fn write_logit_grad(&mut self, channels: usize, from: &[f32]) {
-        let [_, height, width] = self.shape.size;
-        for (row, values) in from.chunks(width).enumerate() {
-            let start = self.row_start(row, height);
-            for (&value, block) in values.iter().zip(&mut self.data[start..]) {
+    /// Writes the gradient of what [`Tensor::read_logits`] reads of one plane, over all lanes of its
+    /// slab.
+    pub(crate) fn write_logit_grad(
+        shape: Shape,
+        channels: usize,
+        from: &[f32],
+        slab: &mut [ChannelBlock],
+    ) {
+        for (y, values) in from.chunks(shape.size[2]).enumerate() {
+            let row = &mut slab[shape.offset_in_slab(0, y, 0)..];
+            for (&value, block) in values.iter().zip(row) {
                 *block = ChannelBlock::default();
                 if channels == 2 {
                     block.0[0] = -value;
@@ -78,11 +84,6 @@ impl Tensor {
                 }
             }
         }
-    }
-
-    /// Where row `row` of the rows of all planes begins in block 0.
-    fn row_start(&self, row: usize, height: usize) -> usize {
-        row / height * self.shape.slab_len() + self.shape.offset_in_slab(0, row % height, 0)
     }
 }
 
@@ -96,7 +97,6 @@ impl HalfTensor {
     /// Takes a size; what it held is lost.
     pub(crate) fn reshape(&mut self, shape: Shape) {
         if shape.len() > self.data.len() {
-            // From zeroed pages, which cost nothing until they are used.
             self.data = vec![HalfBlock::default(); shape.len()];
         }
     }
@@ -107,10 +107,6 @@ impl HalfTensor {
 
     pub(crate) fn elements_mut(&mut self, shape: Shape) -> &mut [HalfBlock] {
         &mut self.data[..shape.len()]
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        size_of_val(self.data.as_slice())
     }
 }
 
@@ -139,10 +135,6 @@ impl Slots {
     pub(crate) fn put(&mut self, slot: usize, tensor: Tensor) {
         self.0[slot] = tensor;
     }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.iter().map(|tensor| size_of_val(tensor.data.as_slice())).sum()
-    }
 }
 
 /// The network's input: one plain channel with the halo and padding that the first convolution
@@ -157,6 +149,11 @@ impl InputTensor {
     pub(crate) fn zeros(size: [usize; 3]) -> Self {
         let shape = Shape { size, blocks: 1 };
         Self { shape, data: vec![0.0; size[0] * shape.plane_len()] }
+    }
+
+    /// Values that one of `size` holds, halo included.
+    pub(crate) fn len(size: [usize; 3]) -> usize {
+        size[0] * Shape { size, blocks: 1 }.plane_len()
     }
 
     pub(crate) fn view(&self) -> ScalarView<'_> {

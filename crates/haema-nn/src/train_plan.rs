@@ -4,7 +4,7 @@
 //! after the last moment that needs it. The first block that adds to a gradient writes it instead,
 //! so that nothing is cleared; and where a gradient passes unchanged, its buffer changes hands.
 
-use haema_kernels::Shape;
+use haema_kernels::{ChannelBlock, HalfBlock, Shape};
 
 use crate::spec::{DropoutKind, NetSpec, Op};
 use crate::trainer::TrainingPrecision;
@@ -75,6 +75,14 @@ pub(crate) struct TrainPlan {
 }
 
 impl TrainPlan {
+    /// Bytes of all buffers, and of the values in half the width.
+    pub(crate) fn bytes(&self) -> usize {
+        let full: usize = self.slots.iter().map(Shape::len).sum();
+        let halves = self.nodes.iter().filter(|node| node.raw == Raw::Half);
+        let half: usize = halves.map(|node| node.shape.len()).sum();
+        full * size_of::<ChannelBlock>() + half * size_of::<HalfBlock>()
+    }
+
     pub(crate) fn new(spec: &NetSpec, shapes: &[Shape], precision: TrainingPrecision) -> Self {
         let mut planner = Planner::new(spec, shapes, precision);
         for block in 0..shapes.len() {
@@ -308,4 +316,3 @@ impl<'a> Planner<'a> {
         plan
     }
 }
-

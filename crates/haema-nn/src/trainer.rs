@@ -9,7 +9,7 @@ use crate::parallel;
 use crate::params::Parameters;
 use crate::spec::{NetSpec, SpecError};
 use crate::step_times::{self, StepTimes};
-use crate::tensor::{InputTensor, Slots};
+use crate::tensor::{InputTensor, Slots, Tensor};
 use crate::train_plan::TrainPlan;
 
 /// Which channels a step drops.
@@ -103,16 +103,27 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Bytes that all steps take, known before the first: activations, gradients, packed weights,
-    /// parameters. The optimiser's state is not the trainer's.
-    pub fn bytes(&self) -> usize {
-        let nodes = self.nodes.iter().map(|node| {
-            node.half.bytes() + node.conv.as_ref().map_or(0, Conv::bytes)
-        });
-        let parts = self.nodes.iter().filter_map(|node| node.conv.as_ref()).map(Conv::part_bytes);
-        let parameters = self.params.values().len() + self.gradient.values().len();
-        let plain = (parameters + self.input.data.len() + self.logits.len()) * size_of::<f32>();
-        self.slots.bytes() + nodes.sum::<usize>() + parts.max().unwrap_or(0) + plain
+    /// Bytes that a trainer takes for inputs of `size` `[z, y, x]`, found without making one: values
+    /// for the way back, gradients, packed weights, parameters. The optimiser's state is not the
+    /// trainer's, and threads take up to some hundred kilobytes each.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where the network does not take that size.
+    pub fn bytes(
+        spec: &NetSpec,
+        size: [usize; 3],
+        precision: TrainingPrecision,
+    ) -> Result<usize, SpecError> {
+        let plan = TrainPlan::new(spec, &shapes(spec, size)?, precision);
+        let convs: Vec<Conv> =
+            spec.blocks.iter().filter_map(|block| Conv::of(spec, block)).collect();
+        let weights: usize = convs.iter().map(Conv::bytes).sum();
+        let parts = convs.iter().map(Conv::part_bytes).max().unwrap_or(0);
+        // Parameters and their gradient; input with its halo, and logits.
+        let input = InputTensor::len(size) + size.iter().product::<usize>();
+        let plain = (2 * spec.parameter_count() + input) * size_of::<f32>();
+        Ok(plan.bytes() + weights + parts + plain)
     }
 
     /// Changes the instruction set that kernels use.
@@ -209,7 +220,11 @@ impl Trainer {
         }
         let last = self.slots.get(self.nodes.last().expect("a network has blocks").plan.out);
         self.logits.resize(last.shape.voxels(), 0.0);
-        last.read_logits(self.spec.out_channels(), &mut self.logits);
+        let channels = self.spec.out_channels();
+        let plane = last.shape.size[1] * last.shape.size[2];
+        parallel::chunks(self.machine.threads, &mut self.logits, plane, |z, plane| {
+            last.read_logits(z, channels, plane);
+        });
         &self.logits
     }
 
@@ -225,7 +240,13 @@ impl Trainer {
         let last = self.nodes.last().and_then(|node| node.plan.back.as_ref());
         let slot = last.expect("the last block has a gradient").grad;
         let mut grad = self.slots.take(slot);
-        grad.write_logit_grad(self.spec.out_channels(), logit_grad);
+        let (shape, channels) = (grad.shape, self.spec.out_channels());
+        let plane = shape.size[1] * shape.size[2];
+        let threads = self.machine.threads;
+        parallel::chunks(threads, grad.elements_mut(), shape.slab_len(), |z, slab| {
+            let plane = &logit_grad[z * plane..(z + 1) * plane];
+            Tensor::write_logit_grad(shape, channels, plane, slab);
+        });
         self.slots.put(slot, grad);
         let mut step = Step {
             machine: self.machine,
