@@ -44,6 +44,8 @@ pub fn plane(
     assert!(stats.is_empty() || stats.len() == shape.blocks, "gather: stats do not fit");
     let size = gather.inputs[0].shape.size;
     assert!(gather.inputs.iter().all(|view| view.shape.size == size), "gather: sizes differ");
+    let is_active = |view: &View<'_>| view.activation.is_none();
+    assert!(gather.inputs.iter().all(is_active), "gather: an input is not activated");
     door.run(Plane { gather, in_blocks, z, out, stats });
 }
 
@@ -175,6 +177,7 @@ pub(crate) fn store<I: Isa>(isa: I, write: Write, value: I::V, place: &mut Chann
     let value = match write {
         Write::Set => value,
         Write::Add => isa.add(isa.load(place), value),
+        Write::Stream => return isa.stream(value, place),
     };
     isa.store(value, place);
 }

@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | kernel 1³ | 1 | 1 | 1 × 1 |
 //! | kernel 3³ | 1 | 1 | 1 × 27 |
+//! | kernel 3 × 3 in the plane | 1 | 1 | 1 × 9 |
 //! | kernel 3³, stride 2 | 2 | 1 | 1 × 27 |
 //! | nearest upsample ×2, then kernel 3³ | 1 | 2 | 8 × 8 |
 //! | transposed kernel 2³, stride 2 | 1 | 2 | 8 × 1 |
@@ -22,6 +23,8 @@ pub enum ConvKind {
     Pointwise,
     /// Kernel 3³, stride 1, zero padding of one voxel.
     Same3,
+    /// Kernel 3 × 3 in the plane, stride 1, zero padding of one voxel.
+    Plane3,
     /// Kernel 3³, stride 2. Output voxel `o` is centred on input voxel `2 o`.
     Down3,
     /// Kernel 3³, stride 2, padded after the end only, as TensorFlow's `same` does on even sizes:
@@ -34,19 +37,25 @@ pub enum ConvKind {
 }
 
 impl ConvKind {
+    /// Taps along `[z, y, x]`.
+    pub fn kernel_size(self) -> [usize; 3] {
+        match self {
+            Self::Pointwise => [1; 3],
+            Self::Transposed2 => [2; 3],
+            Self::Plane3 => [1, 3, 3],
+            Self::Same3 | Self::Down3 | Self::Down3TfSame | Self::Up3 => [3; 3],
+        }
+    }
+
     /// Weights of one input channel for one output channel.
     pub fn kernel_len(self) -> usize {
-        match self {
-            Self::Pointwise => 1,
-            Self::Transposed2 => 8,
-            Self::Same3 | Self::Down3 | Self::Down3TfSame | Self::Up3 => 27,
-        }
+        self.kernel_size().iter().product()
     }
 
     /// Size of the output for an input of `size` `[z, y, x]`.
     pub fn out_size(self, size: [usize; 3]) -> [usize; 3] {
         match self {
-            Self::Pointwise | Self::Same3 => size,
+            Self::Pointwise | Self::Same3 | Self::Plane3 => size,
             Self::Down3 | Self::Down3TfSame => size.map(|n| n.div_ceil(2)),
             Self::Up3 | Self::Transposed2 => size.map(|n| 2 * n),
         }
@@ -105,9 +114,19 @@ impl Geometry {
             ConvKind::Same3 => single(1, 3, -1),
             ConvKind::Down3 => single(2, 3, -1),
             ConvKind::Down3TfSame => single(2, 3, 0),
+            ConvKind::Plane3 => Self::plane3(),
             ConvKind::Up3 => Self::up3(),
             ConvKind::Transposed2 => Self::transposed2(),
         }
+    }
+
+    fn plane3() -> Self {
+        let taps = (0..9).map(|k| {
+            let offset = [0, k as isize / 3 - 1, k as isize % 3 - 1];
+            Tap { offset, kernel_taps: vec![k] }
+        });
+        let phase = Phase { offset: [0; 3], taps: taps.collect(), first_tap: 0 };
+        Self { in_step: 1, out_step: 1, phases: vec![phase] }
     }
 
     fn up3() -> Self {
@@ -193,8 +212,9 @@ fn transposed_offset(
 mod tests {
     use super::*;
 
-    const KINDS: [ConvKind; 6] = [
+    const KINDS: [ConvKind; 7] = [
         ConvKind::Transposed2,
+        ConvKind::Plane3,
         ConvKind::Pointwise,
         ConvKind::Same3,
         ConvKind::Down3,

@@ -167,7 +167,8 @@ mod tests {
                 let mut out = raw.clone();
                 keep_and_activate(door, shape, activation, Some(&residual), (&mut out, &mut kept));
                 let mut expected = rounded.clone();
-                norm::forward_in_place(door, shape, activation, Some(&residual), &mut expected);
+                let view = crate::layout::View::new(shape, &residual);
+                norm::forward_in_place(door, shape, activation, (Some(view), 0), &mut expected);
                 prop_assert_eq!(&out, &expected, "{}", door.name());
                 let mut again = vec![ChannelBlock::default(); shape.slab_len()];
                 activate(door, shape, activation, Some(&residual), (&mut again, &kept));

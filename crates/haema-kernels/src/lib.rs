@@ -9,6 +9,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`geometry`] | which input voxel meets which output voxel: one description serves every convolution, its data gradient and its weight gradient |
+//! | [`fast`] | every convolution forward, with fewer products than its definition |
 //! | [`gather`] | direct convolution: strides, 1³ and 3³ kernels, nearest-upsample + 3³ as eight sub-pixel 2³ convolutions, and all their data gradients |
 //! | [`winograd`] | 3³ stride 1, Winograd F(4×4, 3×3) in the plane and direct along depth |
 //! | [`weight_grad`] | weight gradients, direct |
@@ -18,6 +19,8 @@
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
 //! | [`norm_grad`] | their gradients |
 //! | [`half`] | activations kept in half the width |
+//! | [`logits`] | one number for each voxel off a tensor |
+//! | [`buffer`] | memory for tensors |
 //! | [`helpers`] | threads that wait for work |
 //!
 //! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
@@ -29,12 +32,15 @@
     reason = "kernel bodies must be compiled inside each door's target features"
 )]
 
+pub mod buffer;
+pub mod fast;
 pub mod gather;
 pub mod geometry;
 pub mod half;
 pub mod helpers;
 pub mod isa;
 pub mod layout;
+pub mod logits;
 pub mod norm;
 pub mod norm_grad;
 pub mod pack;

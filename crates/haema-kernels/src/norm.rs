@@ -5,7 +5,7 @@
 //! channel dropout; 1 in inference), then the residual is added.
 
 use crate::isa::{Door, Isa, Kernel};
-use crate::layout::{ChannelBlock, LANES, Shape};
+use crate::layout::{ChannelBlock, Shape, View};
 
 /// What one block of channels goes through.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +18,15 @@ pub struct ChannelMap {
     pub keep: ChannelBlock,
 }
 
+impl ChannelMap {
+    /// Factor and summand: positive factors pass through leaky `ReLU`, so dropout joins them.
+    #[inline(always)]
+    pub(crate) fn load<I: Isa>(&self, isa: I) -> (I::V, I::V) {
+        let keep = isa.load(&self.keep);
+        (isa.mul(isa.load(&self.scale), keep), isa.mul(isa.load(&self.shift), keep))
+    }
+}
+
 /// The maps of a tensor's blocks, and the slope of its activation (at most 1; 1 for none).
 #[derive(Debug, Clone, Copy)]
 pub struct Activation<'a> {
@@ -27,7 +36,8 @@ pub struct Activation<'a> {
     pub slope: f32,
 }
 
-/// Normalises and activates one slab: `out = act(raw) (+ residual)`.
+/// Normalises and activates one slab: `out = act(raw) (+ residual)`, plane `z` of the residual being
+/// added after its own activation, where that has not been applied yet.
 ///
 /// # Panics
 ///
@@ -37,12 +47,11 @@ pub fn forward(
     shape: Shape,
     activation: Activation<'_>,
     raw: &[ChannelBlock],
-    residual: Option<&[ChannelBlock]>,
+    (residual, z): (Option<View<'_>>, usize),
     out: &mut [ChannelBlock],
 ) {
     check(shape, activation, &[raw, out]);
-    assert!(residual.is_none_or(|r| r.len() == shape.slab_len()), "norm: residual does not fit");
-    door.run(Forward { shape, activation, raw: Some(raw), residual, out });
+    run(door, Forward { shape, activation, raw: Some(raw), residual, z, out });
 }
 
 /// As [`forward`], in place.
@@ -54,12 +63,18 @@ pub fn forward_in_place(
     door: Door,
     shape: Shape,
     activation: Activation<'_>,
-    residual: Option<&[ChannelBlock]>,
+    (residual, z): (Option<View<'_>>, usize),
     out: &mut [ChannelBlock],
 ) {
     check(shape, activation, &[out]);
-    assert!(residual.is_none_or(|r| r.len() == shape.slab_len()), "norm: residual does not fit");
-    door.run(Forward { shape, activation, raw: None, residual, out });
+    run(door, Forward { shape, activation, raw: None, residual, z, out });
+}
+
+fn run(door: Door, forward: Forward<'_>) {
+    let Forward { shape, residual, z, .. } = forward;
+    assert!(residual.is_none_or(|r| r.shape == shape), "norm: residual does not fit");
+    assert!(residual.is_none() || z < shape.size[0], "norm: the residual has no such plane");
+    door.run(forward);
 }
 
 pub(crate) fn check(shape: Shape, activation: Activation<'_>, slabs: &[&[ChannelBlock]]) {
@@ -73,7 +88,9 @@ struct Forward<'a> {
     activation: Activation<'a>,
     /// `None`: in place.
     raw: Option<&'a [ChannelBlock]>,
-    residual: Option<&'a [ChannelBlock]>,
+    residual: Option<View<'a>>,
+    /// Plane of the residual.
+    z: usize,
     out: &'a mut [ChannelBlock],
 }
 
@@ -82,39 +99,30 @@ impl Kernel for Forward<'_> {
     fn run<I: Isa>(self, isa: I) {
         let [_, height, width] = self.shape.size;
         let slope = isa.splat(self.activation.slope);
+        let activate = |raw: I::V, (scale, shift): (I::V, I::V), slope: I::V| {
+            let z = isa.mul_add(raw, scale, shift);
+            isa.max(z, isa.mul(z, slope))
+        };
         for (block, map) in self.activation.maps.iter().enumerate() {
-            // Positive factors pass through leaky ReLU, so dropout joins the affine map.
-            let keep = isa.load(&map.keep);
-            let scale = isa.mul(isa.load(&map.scale), keep);
-            let shift = isa.mul(isa.load(&map.shift), keep);
+            let map = map.load(isa);
+            let residual = self.residual.map(|view| {
+                let (map, slope) = view.activation_of(block);
+                (view.plane(self.z, block), map.load(isa), isa.splat(slope))
+            });
             for y in 0..height {
                 let start = self.shape.offset_in_slab(block, y, 0);
-                let range = start..start + width;
-                let out = &mut self.out[range.clone()];
+                let in_plane = self.shape.offset_in_slab(0, y, 0);
+                let out = &mut self.out[start..start + width];
                 for x in 0..width {
                     let raw = self.raw.map_or(out[x], |raw| raw[start + x]);
-                    let z = isa.mul_add(isa.load(&raw), scale, shift);
-                    let mut value = isa.max(z, isa.mul(z, slope));
-                    if let Some(residual) = self.residual {
-                        value = isa.add(value, isa.load(&residual[start + x]));
+                    let mut value = activate(isa.load(&raw), map, slope);
+                    if let Some((plane, map, slope)) = residual {
+                        let other = activate(isa.load(&plane[in_plane + x]), map, slope);
+                        value = isa.add(value, other);
                     }
                     isa.store(value, &mut out[x]);
                 }
             }
-        }
-    }
-}
-
-/// Adds one slab to another, inside only.
-///
-/// # Panics
-///
-/// Where a length does not fit.
-pub fn add(shape: Shape, from: &[ChannelBlock], to: &mut [ChannelBlock]) {
-    assert_eq!((from.len(), to.len()), (shape.slab_len(), shape.slab_len()), "add: not a slab");
-    for (to, from) in to.iter_mut().zip(from) {
-        for lane in 0..LANES {
-            to.0[lane] += from.0[lane];
         }
     }
 }

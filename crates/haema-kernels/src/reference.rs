@@ -15,14 +15,15 @@ use crate::winograd::{self, Winograd};
 use crate::winograd_grad;
 
 /// A tensor in plain order, `[channel][z][y][x]`.
-struct Plain {
-    channels: usize,
-    size: [usize; 3],
-    values: Vec<f32>,
+#[derive(Clone)]
+pub(crate) struct Plain {
+    pub(crate) channels: usize,
+    pub(crate) size: [usize; 3],
+    pub(crate) values: Vec<f32>,
 }
 
 /// Deterministic values in −1..1.
-fn noise(seed: u64, n: usize) -> Vec<f32> {
+pub(crate) fn noise(seed: u64, n: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -34,11 +35,11 @@ fn noise(seed: u64, n: usize) -> Vec<f32> {
 }
 
 impl Plain {
-    fn noise(seed: u64, channels: usize, size: [usize; 3]) -> Self {
+    pub(crate) fn noise(seed: u64, channels: usize, size: [usize; 3]) -> Self {
         Self { channels, size, values: noise(seed, channels * size.iter().product::<usize>()) }
     }
 
-    fn at(&self, c: usize, at: [isize; 3]) -> f64 {
+    pub(crate) fn at(&self, c: usize, at: [isize; 3]) -> f64 {
         let inside = at.iter().zip(self.size).all(|(&i, n)| i >= 0 && i < n as isize);
         if !inside {
             return 0.0;
@@ -47,7 +48,7 @@ impl Plain {
         f64::from(self.values[((c * self.size[0] + z) * self.size[1] + y) * self.size[2] + x])
     }
 
-    fn blocked(&self) -> (Shape, Vec<ChannelBlock>) {
+    pub(crate) fn blocked(&self) -> (Shape, Vec<ChannelBlock>) {
         let shape = Shape::new(self.size, self.channels);
         let mut data = vec![ChannelBlock::default(); shape.len()];
         for (i, &value) in self.values.iter().enumerate() {
@@ -59,20 +60,26 @@ impl Plain {
     }
 }
 
-fn split(i: usize, [d, h, w]: [usize; 3]) -> [usize; 4] {
+pub(crate) fn split(i: usize, [d, h, w]: [usize; 3]) -> [usize; 4] {
     [i / (d * h * w), i / (h * w) % d, i / w % h, i % w]
 }
 
-fn read(shape: Shape, data: &[ChannelBlock], [c, z, y, x]: [usize; 4]) -> f64 {
+pub(crate) fn read(shape: Shape, data: &[ChannelBlock], [c, z, y, x]: [usize; 4]) -> f64 {
     f64::from(data[z * shape.slab_len() + shape.offset_in_slab(c / LANES, y, x)].0[c % LANES])
 }
 
 /// Input voxel that kernel tap `k` of output voxel `o` meets, in the plainest words.
-fn met(kind: ConvKind, o: [usize; 3], k: usize, in_size: [usize; 3]) -> Option<[isize; 3]> {
+pub(crate) fn met(
+    kind: ConvKind,
+    o: [usize; 3],
+    k: usize,
+    in_size: [usize; 3],
+) -> Option<[isize; 3]> {
     if kind == ConvKind::Transposed2 {
         let own = [k / 4, k / 2 % 2, k % 2];
         return (o.map(|o| o % 2) == own).then(|| o.map(|o| (o / 2) as isize));
     }
+    let k = if kind == ConvKind::Plane3 { 9 + k } else { k };
     let tap = [k / 9, k / 3 % 3, k % 3];
     let mut at = [0; 3];
     for axis in 0..3 {
@@ -80,7 +87,7 @@ fn met(kind: ConvKind, o: [usize; 3], k: usize, in_size: [usize; 3]) -> Option<[
         let t = tap[axis] as isize;
         at[axis] = match kind {
             ConvKind::Pointwise => o,
-            ConvKind::Same3 => o + t - 1,
+            ConvKind::Same3 | ConvKind::Plane3 => o + t - 1,
             ConvKind::Down3 => 2 * o + t - 1,
             ConvKind::Down3TfSame => 2 * o + t,
             ConvKind::Up3 => {
@@ -96,15 +103,20 @@ fn met(kind: ConvKind, o: [usize; 3], k: usize, in_size: [usize; 3]) -> Option<[
     Some(at)
 }
 
-struct Case {
-    kind: ConvKind,
-    inputs: Vec<Plain>,
-    out_channels: usize,
+pub(crate) struct Case {
+    pub(crate) kind: ConvKind,
+    pub(crate) inputs: Vec<Plain>,
+    pub(crate) out_channels: usize,
     weights: Vec<f32>,
 }
 
 impl Case {
-    fn new(kind: ConvKind, size: [usize; 3], in_channels: &[usize], out_channels: usize) -> Self {
+    pub(crate) fn new(
+        kind: ConvKind,
+        size: [usize; 3],
+        in_channels: &[usize],
+        out_channels: usize,
+    ) -> Self {
         let inputs: Vec<Plain> = in_channels
             .iter()
             .enumerate()
@@ -114,20 +126,20 @@ impl Case {
         Self { kind, inputs, out_channels, weights: noise(9, n) }
     }
 
-    fn in_channels(&self) -> Vec<usize> {
+    pub(crate) fn in_channels(&self) -> Vec<usize> {
         self.inputs.iter().map(|plain| plain.channels).collect()
     }
 
-    fn out_size(&self) -> [usize; 3] {
+    pub(crate) fn out_size(&self) -> [usize; 3] {
         self.kind.out_size(self.inputs[0].size)
     }
 
-    fn weight(&self, o: usize, i: usize, k: usize) -> f32 {
+    pub(crate) fn weight(&self, o: usize, i: usize, k: usize) -> f32 {
         let n: usize = self.in_channels().iter().sum();
         self.weights[(o * n + i) * self.kind.kernel_len() + k]
     }
 
-    fn input(&self, i: usize, at: [isize; 3]) -> f64 {
+    pub(crate) fn input(&self, i: usize, at: [isize; 3]) -> f64 {
         let mut i = i;
         for plain in &self.inputs {
             if i < plain.channels {
@@ -139,7 +151,7 @@ impl Case {
     }
 
     /// Value and Σ|terms| of every output `[channel][z][y][x]`.
-    fn forward(&self) -> Vec<(f64, f64)> {
+    pub(crate) fn forward(&self) -> Vec<(f64, f64)> {
         let size = self.out_size();
         let n = self.in_channels().iter().sum::<usize>();
         let count = self.out_channels * size.iter().product::<usize>();
@@ -213,7 +225,7 @@ fn check(case: &Case, shape: Shape, out: &[ChannelBlock], errors_of: f64, name: 
     }
 }
 
-fn halo_is_zero(shape: Shape, data: &[ChannelBlock]) -> bool {
+pub(crate) fn halo_is_zero(shape: Shape, data: &[ChannelBlock]) -> bool {
     let total: f64 = data.iter().flat_map(|b| b.0).map(|v| f64::from(v.abs())).sum();
     let mut inside = 0.0;
     for index in 0..shape.blocks * LANES * shape.voxels() {
@@ -226,6 +238,7 @@ fn kinds() -> impl Strategy<Value = ConvKind> {
     prop_oneof![
         Just(ConvKind::Pointwise),
         Just(ConvKind::Same3),
+        Just(ConvKind::Plane3),
         Just(ConvKind::Down3),
         Just(ConvKind::Down3TfSame),
         Just(ConvKind::Up3),
@@ -415,16 +428,17 @@ proptest! {
         let activation = Activation { maps: &maps, slope };
         for door in Door::all() {
             for z in 0..d {
+                let other = (Some(View::new(shape, &out_grad)), z);
                 let slab = z * shape.slab_len()..(z + 1) * shape.slab_len();
                 let (raw, out_grad) = (&raw[slab.clone()], &out_grad[slab]);
                 let mut out = vec![ChannelBlock::default(); shape.slab_len()];
-                norm::forward(door, shape, activation, raw, Some(out_grad), &mut out);
+                norm::forward(door, shape, activation, raw, other, &mut out);
                 let mut sums = vec![ChannelStats::default(); shape.blocks];
                 norm_grad::sums(door, shape, activation, (raw, out_grad), &mut sums);
                 let mut back = raw.to_vec();
                 norm_grad::over_raw(door, shape, (activation, &grads), out_grad, &mut back);
                 let mut in_place = raw.to_vec();
-                norm::forward_in_place(door, shape, activation, Some(out_grad), &mut in_place);
+                norm::forward_in_place(door, shape, activation, other, &mut in_place);
                 prop_assert!(in_place == out, "in place differs through {}", door.name());
                 let mut dz_sums = [0.0; 2];
                 for v in 0..h * w {

@@ -52,16 +52,21 @@ fn main() {
     print_table(&runs);
     let planned = Trainer::bytes(trainer.spec(), SIZE, precision).unwrap();
     println!("planned memory {:>8} MB", planned / 1_000_000);
-    if let Some(line) = std::fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| status.lines().find(|line| line.starts_with("VmHWM")).map(str::to_owned))
-    {
-        println!("{line}");
+    match high_water_mark() {
+        Some(kilobytes) => println!("peak memory    {:>8} MB", kilobytes / 1000),
+        None => println!("peak memory     not known on this system"),
     }
 }
 
 fn argument(name: &str) -> Option<usize> {
     std::env::args().skip_while(|word| word != name).nth(1)?.parse().ok()
+}
+
+/// `VmHWM` of this process on Linux, kB.
+fn high_water_mark() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 fn median(values: impl Iterator<Item = Duration>) -> f64 {

@@ -32,7 +32,8 @@ mod tests;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use executor::Executor;
+pub use executor::{BlockTime, Executor};
+pub use haema_kernels::Door;
 pub use loss::{Loss, LossValue};
 pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};
 pub use schedule::{EarlyStop, Plateau};

@@ -1,7 +1,7 @@
 //! One block of a network in training, on the way forward; [`crate::node_grad`] is the way back.
 
 use haema_kernels::norm::{self as kernel, Activation, ChannelMap};
-use haema_kernels::{ChannelBlock, ChannelStats, View, half, norm_grad, resize};
+use haema_kernels::{ChannelBlock, ChannelStats, HalfBlock, Shape, View, half, norm_grad, resize};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -9,10 +9,10 @@ use crate::conv::{Conv, Inputs, Machine};
 use crate::norm::{self, Moments, NormParams};
 use crate::parallel;
 use crate::params::Parameters;
-use crate::spec::{BlockSpec, ConvSpec, DropoutKind, NormSpec, Op};
+use crate::spec::{BlockSpec, ConvSpec, DropoutKind, NetSpec, NormSpec, Op};
 use crate::sum_up;
 use crate::tensor::{HalfTensor, InputTensor, Slots, Tensor};
-use crate::train_plan::{NodePlan, Raw};
+use crate::train_plan::{NodePlan, Raw, Source};
 use crate::trainer::DropoutSeed;
 
 /// What follows a convolution, or stands alone as a normalisation.
@@ -43,7 +43,7 @@ impl Finish {
 }
 
 /// Sums of a tensor's planes, for a normalisation that no convolution precedes.
-pub(crate) fn sums(machine: Machine, tensor: &Tensor, stats: &mut Vec<ChannelStats>) {
+pub(crate) fn sums(machine: Machine, tensor: View<'_>, stats: &mut Vec<ChannelStats>) {
     let shape = tensor.shape;
     stats.clear();
     stats.resize(shape.size[0] * shape.blocks, ChannelStats::default());
@@ -51,7 +51,7 @@ pub(crate) fn sums(machine: Machine, tensor: &Tensor, stats: &mut Vec<ChannelSta
     let maps = vec![identity(); shape.blocks];
     let nothing = Activation { maps: &maps, slope: 1.0 };
     parallel::chunks(machine.threads, stats, shape.blocks, |z, sums| {
-        let slab = tensor.slab(z);
+        let slab = &tensor.data[z * shape.slab_len()..][..shape.slab_len()];
         norm_grad::sums(machine.door, shape, nothing, (slab, slab), sums);
     });
 }
@@ -78,6 +78,8 @@ pub(crate) struct Node {
     pub(crate) index: usize,
     pub(crate) plan: NodePlan,
     pub(crate) conv: Option<Conv>,
+    /// Slope of its activation; 1 where there is none.
+    pub(crate) slope: f32,
     pub(crate) maps: Vec<ChannelMap>,
     pub(crate) moments: Option<Moments>,
     pub(crate) stats: Vec<ChannelStats>,
@@ -86,11 +88,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(index: usize, plan: NodePlan, conv: Option<Conv>) -> Self {
+    pub(crate) fn new(index: usize, plan: NodePlan, spec: &NetSpec) -> Self {
+        let block = &spec.blocks[index];
         let mut node = Self {
             index,
             plan,
-            conv,
+            conv: Conv::of(spec, block),
+            slope: Finish::of(&block.op).map_or(1.0, |finish| finish.slope),
             maps: Vec::new(),
             moments: None,
             stats: Vec::new(),
@@ -112,22 +116,36 @@ impl Node {
         }
     }
 
-    /// Runs the block.
-    pub(crate) fn forward(&mut self, step: &mut Step<'_>, block: &BlockSpec) {
+    /// Its raw values, to be activated as they are read.
+    fn pending<'a>(&'a self, slots: &'a Slots) -> View<'a> {
+        let Raw::Slot(raw) = self.plan.raw else {
+            unreachable!("the plan lets only raw values in a buffer stay pending");
+        };
+        slots.get(raw).view().activated(Activation { maps: &self.maps, slope: self.slope })
+    }
+
+    /// Runs the block; `before` are the blocks before it.
+    pub(crate) fn forward(&mut self, step: &mut Step<'_>, before: &[Self], block: &BlockSpec) {
+        if matches!(block.op, Op::Conv(_)) {
+            return self.forward_conv(step, before, block);
+        }
         let (machine, shape) = (step.machine, self.plan.shape);
-        let mut out = step.slots.take(self.plan.out);
+        let slot = self.plan.out.expect("only a convolution's output stays pending");
+        let mut out = step.slots.take(slot);
         let slots = &*step.slots;
-        let views = views(slots, &self.plan.reads);
+        let views = views(slots, before, &self.plan.reads);
         let slab = shape.slab_len();
         match &block.op {
-            Op::Conv(_) => self.forward_conv(step, block, &mut out),
+            Op::Conv(_) => unreachable!("answered above"),
             Op::Norm(_) => {
-                let from =
-                    slots.get(self.plan.reads[0].expect("only a convolution reads the input"));
+                let from = views[0];
                 sums(machine, from, &mut self.stats);
-                let activation = self.set_maps(step, block);
+                let maps = &mut self.maps;
+                self.moments = set_maps((&self.stats, shape), step, (block, self.index), maps);
+                let activation = Activation { maps: &self.maps, slope: self.slope };
                 parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
-                    kernel::forward(machine.door, shape, activation, from.slab(z), None, out);
+                    let from = &from.data[z * slab..(z + 1) * slab];
+                    kernel::forward(machine.door, shape, activation, from, (None, z), out);
                 });
             }
             Op::MaxPool2 => {
@@ -142,87 +160,50 @@ impl Node {
             }
             Op::SumUp => sum_up::forward(machine, &views, shape, out.elements_mut()),
         }
-        step.slots.put(self.plan.out, out);
+        step.slots.put(slot, out);
     }
 
-    fn forward_conv(&mut self, step: &mut Step<'_>, block: &BlockSpec, out: &mut Tensor) {
+    fn forward_conv(&mut self, step: &mut Step<'_>, before: &[Self], block: &BlockSpec) {
         let (machine, shape) = (step.machine, self.plan.shape);
-        let mut own_raw = match self.plan.raw {
-            Raw::Slot(slot) => Some((slot, step.slots.take(slot))),
-            Raw::None | Raw::Half => None,
+        let (raw_slot, half) = match self.plan.raw {
+            Raw::Slot(slot) => (Some(slot), None),
+            Raw::None => (None, None),
+            Raw::Half => (None, Some(self.half.elements_mut(shape))),
         };
-        let views = views(step.slots, &self.plan.reads);
+        let mut own_raw = raw_slot.map(|slot| step.slots.take(slot));
+        let mut out = self.plan.out.map(|slot| step.slots.take(slot));
+        let raw = own_raw.as_mut().or(out.as_mut()).expect("a block has raw values or an output");
+        let views = views(step.slots, before, &self.plan.reads);
         let conv = self.conv.as_ref().expect("a convolution block has a convolution");
         let inputs = Inputs::of(&views, step.input);
-        let raw =
-            own_raw.as_mut().map_or_else(|| out.elements_mut(), |(_, raw)| raw.elements_mut());
-        conv.forward(machine, &inputs, shape, raw, &mut self.stats);
-        let slope = self.set_maps(step, block).slope;
-        let drops = drops_elements(&block.op, step.dropout);
-        // What drops single elements must not drop the residual's.
-        let residual = self.plan.residual.filter(|_| drops.is_none());
-        let residual = residual.map(|slot| step.slots.get(slot));
-        let activation = Activation { maps: &self.maps, slope };
-        match (&own_raw, self.plan.raw) {
-            (Some((_, raw)), _) => {
-                parallel::chunks(
-                    machine.threads,
-                    out.elements_mut(),
-                    shape.slab_len(),
-                    |z, out| {
-                        let residual = residual.map(|tensor| tensor.slab(z));
-                        kernel::forward(
-                            machine.door,
-                            shape,
-                            activation,
-                            raw.slab(z),
-                            residual,
-                            out,
-                        );
-                    },
-                );
-            }
-            (None, Raw::Half) => {
-                let half = self.half.elements_mut(shape).chunks_mut(shape.slab_len());
-                let slabs = out.elements_mut().chunks_mut(shape.slab_len()).zip(half);
-                parallel::run(
-                    machine.threads,
-                    slabs.enumerate(),
-                    || (),
-                    |(z, pair), ()| {
-                        let residual = residual.map(|tensor| tensor.slab(z));
-                        half::keep_and_activate(machine.door, shape, activation, residual, pair);
-                    },
-                );
-            }
-            (None, _) => {
-                parallel::chunks(
-                    machine.threads,
-                    out.elements_mut(),
-                    shape.slab_len(),
-                    |z, out| {
-                        let residual = residual.map(|tensor| tensor.slab(z));
-                        kernel::forward_in_place(machine.door, shape, activation, residual, out);
-                    },
-                );
+        conv.forward(machine, &inputs, shape, raw.elements_mut(), &mut self.stats);
+        let moments = set_maps((&self.stats, shape), step, (block, self.index), &mut self.maps);
+        self.moments = moments;
+        if let Some(out) = &mut out {
+            let activation = Activation { maps: &self.maps, slope: self.slope };
+            let drops = drops_elements(&block.op, step.dropout);
+            // What drops single elements must not drop the residual's.
+            let residual = self.plan.residual.map(|from| view(step.slots, before, from));
+            let with = residual.filter(|_| drops.is_none());
+            activate(machine, (activation, with), (own_raw.as_ref(), half), out);
+            if let Some((seed, share)) = drops {
+                drop_elements(machine, share, (seed, self.index as u64), out);
+                if let Some(residual) = residual {
+                    add(machine, residual, out);
+                }
             }
         }
-        if let Some((seed, share)) = drops {
-            drop_elements(machine, share, (seed, self.index as u64), out);
-            if let Some(residual) = self.plan.residual {
-                add(machine, step.slots.get(residual), out);
+        for (slot, tensor) in [(raw_slot, own_raw), (self.plan.out, out)] {
+            if let (Some(slot), Some(tensor)) = (slot, tensor) {
+                step.slots.put(slot, tensor);
             }
-        }
-        if let Some((slot, raw)) = own_raw {
-            step.slots.put(slot, raw);
         }
     }
 
     /// Makes the output again from raw values of half the width.
     pub(crate) fn restore(&self, step: &mut Step<'_>, block: &BlockSpec, slot: usize) {
         let (machine, shape) = (step.machine, self.plan.shape);
-        let slope = Finish::of(&block.op).map_or(1.0, |finish| finish.slope);
-        let activation = Activation { maps: &self.maps, slope };
+        let activation = Activation { maps: &self.maps, slope: self.slope };
         let half = self.half.elements(shape);
         let mut out = step.slots.take(slot);
         parallel::chunks(machine.threads, out.elements_mut(), shape.slab_len(), |z, out| {
@@ -234,32 +215,87 @@ impl Node {
         }
         step.slots.put(slot, out);
     }
+}
 
-    /// The way from raw values to the output, from the sums over the raw values.
-    fn set_maps(&mut self, step: &Step<'_>, block: &BlockSpec) -> Activation<'_> {
-        let shape = self.plan.shape;
-        let finish = Finish::of(&block.op).expect("this block ends in an activation");
-        let params = finish.params(step.params, block);
-        self.moments = finish.norm.map(|norm| {
-            let total = norm::reduce(&self.stats, shape.blocks);
-            Moments::new(&total, params.channels(), shape.voxels(), norm)
-        });
-        let keep = keep(&block.op, params.channels(), (step.dropout, self.index as u64));
-        self.maps = norm::maps(self.moments.as_ref(), params, |channel| keep[channel]);
-        Activation { maps: &self.maps, slope: finish.slope }
+/// The way from raw values to the output, from the sums over the raw values of a block.
+fn set_maps(
+    (stats, shape): (&[ChannelStats], Shape),
+    step: &Step<'_>,
+    (block, index): (&BlockSpec, usize),
+    maps: &mut Vec<ChannelMap>,
+) -> Option<Moments> {
+    let finish = Finish::of(&block.op).expect("this block ends in an activation");
+    let params = finish.params(step.params, block);
+    let moments = finish.norm.map(|norm| {
+        let total = norm::reduce(stats, shape.blocks);
+        Moments::new(&total, params.channels(), shape.voxels(), norm)
+    });
+    let keep = keep(&block.op, params.channels(), (step.dropout, index as u64));
+    *maps = norm::maps(moments.as_ref(), params, |channel| keep[channel]);
+    moments
+}
+
+/// Normalises, activates and adds the residual: from raw values of their own, or in place, where
+/// they are then kept in half the width if so wanted.
+fn activate(
+    machine: Machine,
+    (activation, residual): (Activation<'_>, Option<View<'_>>),
+    (raw, half): (Option<&Tensor>, Option<&mut [HalfBlock]>),
+    out: &mut Tensor,
+) {
+    let shape = out.shape;
+    let len = shape.slab_len();
+    match (raw, half) {
+        (Some(raw), _) => {
+            parallel::chunks(machine.threads, out.elements_mut(), len, |z, out| {
+                let residual = (residual, z);
+                kernel::forward(machine.door, shape, activation, raw.slab(z), residual, out);
+            });
+        }
+        (None, Some(half)) => {
+            let slabs = out.elements_mut().chunks_mut(len).zip(half.chunks_mut(len));
+            parallel::run(
+                machine.threads,
+                slabs.enumerate(),
+                || (),
+                |(z, pair), ()| {
+                    let residual = residual.map(|view| &view.data[z * len..(z + 1) * len]);
+                    half::keep_and_activate(machine.door, shape, activation, residual, pair);
+                },
+            );
+        }
+        (None, None) => {
+            parallel::chunks(machine.threads, out.elements_mut(), len, |z, out| {
+                kernel::forward_in_place(machine.door, shape, activation, (residual, z), out);
+            });
+        }
     }
 }
 
-/// Adds one tensor to another.
-pub(crate) fn add(machine: Machine, from: &Tensor, to: &mut Tensor) {
+/// Adds one tensor to another, activated if it is not yet.
+pub(crate) fn add(machine: Machine, from: View<'_>, to: &mut Tensor) {
     let shape = to.shape;
+    let maps = vec![identity(); shape.blocks];
+    let nothing = Activation { maps: &maps, slope: 1.0 };
     parallel::chunks(machine.threads, to.elements_mut(), shape.slab_len(), |z, to| {
-        kernel::add(shape, from.slab(z), to);
+        kernel::forward_in_place(machine.door, shape, nothing, (Some(from), z), to);
     });
 }
 
-pub(crate) fn views<'a>(slots: &'a Slots, reads: &[Option<usize>]) -> Vec<View<'a>> {
-    reads.iter().flatten().map(|&slot| slots.get(slot).view()).collect()
+/// What a block reads; `before` are the blocks before it.
+pub(crate) fn view<'a>(slots: &'a Slots, before: &'a [Node], from: Source) -> View<'a> {
+    match from {
+        Source::Slot(slot) => slots.get(slot).view(),
+        Source::Raw(block) => before[block].pending(slots),
+    }
+}
+
+pub(crate) fn views<'a>(
+    slots: &'a Slots,
+    before: &'a [Node],
+    reads: &[Option<Source>],
+) -> Vec<View<'a>> {
+    reads.iter().flatten().map(|&from| view(slots, before, from)).collect()
 }
 
 /// What each channel is multiplied by: 1, or 0 and `1/(1−p)` of channel dropout.

@@ -33,17 +33,19 @@ impl Node {
                 before[read].restore(step, &specs[read], slot);
             }
             if Finish::of(&block.op).is_some() {
-                self.backward_finish(step, &back, block, gradient);
+                self.backward_finish(step, (before, &back), block, gradient);
             }
         });
         if matches!(block.op, Op::Conv(_)) {
             let grad = gradient.get_mut(&format!("{}.conv.weight", block.name));
-            time(&mut times.weights, || self.backward_weights(step, &back, (parts, grad)));
+            time(&mut times.weights, || {
+                self.backward_weights(step, (before, &back), (parts, grad))
+            });
         }
         time(&mut times.data, || {
             for (input, plan) in back.inputs.iter().enumerate() {
                 if let Some((handover, slot)) = *plan {
-                    self.backward_input(step, (block, &back), input, (handover, slot));
+                    self.backward_input(step, before, (block, &back), (input, handover, slot));
                 }
             }
         });
@@ -54,7 +56,7 @@ impl Node {
     fn backward_finish(
         &mut self,
         step: &mut Step<'_>,
-        back: &BackPlan,
+        (before, back): (&[Self], &BackPlan),
         block: &BlockSpec,
         gradient: &mut Parameters,
     ) {
@@ -104,7 +106,8 @@ impl Node {
             }
             (Raw::None, Op::Norm(_)) => {
                 let read = back.reads[0].expect("only a convolution reads the network's input");
-                let raw = |z: usize| step.slots.get(read).slab(z);
+                let read = node::view(step.slots, before, read).data;
+                let raw = |z: usize| &read[z * shape.slab_len()..(z + 1) * shape.slab_len()];
                 let total = sums.of(raw, &grad);
                 let (grads, of_params) = norm::grads(moments, params, &total);
                 in_place(machine, (activation, &grads), raw, &mut grad);
@@ -134,11 +137,11 @@ impl Node {
     fn backward_weights(
         &self,
         step: &Step<'_>,
-        back: &BackPlan,
+        (before, back): (&[Self], &BackPlan),
         weight_grad: (&mut GradParts, &mut [f32]),
     ) {
         let conv = self.conv.as_ref().expect("a convolution block has a convolution");
-        let views = node::views(step.slots, &back.reads);
+        let views = node::views(step.slots, before, &back.reads);
         let inputs = Inputs::of(&views, step.input);
         let raw_grad = step.slots.get(back.raw_grad).view();
         conv.backward_weights(step.machine, &inputs, raw_grad, weight_grad);
@@ -148,9 +151,9 @@ impl Node {
     fn backward_input(
         &self,
         step: &mut Step<'_>,
+        before: &[Self],
         (block, back): (&BlockSpec, &BackPlan),
-        input: usize,
-        (handover, slot): (Handover, usize),
+        (input, handover, slot): (usize, Handover, usize),
     ) {
         let machine = step.machine;
         if handover == Handover::Same {
@@ -164,13 +167,15 @@ impl Node {
         match &block.op {
             Op::Conv(_) => {
                 let conv = self.conv.as_ref().expect("a convolution block has a convolution");
-                conv.backward_data(machine, input, from.view(), (shape, place, write));
+                let is_first = handover == Handover::Set;
+                conv.backward_data(machine, input, from.view(), (shape, place, is_first));
             }
-            Op::Norm(_) => node::add(machine, from, &mut grad),
+            Op::Norm(_) => node::add(machine, from.view(), &mut grad),
             Op::MaxPool2 => {
                 let read = back.reads[0].expect("only a convolution reads the network's input");
                 let out = back.out.expect("the plan keeps a pool's output");
-                let (read, out) = (step.slots.get(read).view(), step.slots.get(out));
+                let read = node::view(step.slots, before, read);
+                let out = step.slots.get(out);
                 parallel::chunks(machine.threads, place, 2 * shape.slab_len(), |z, slabs| {
                     let pooled = (out.shape, out.slab(z), from.slab(z));
                     resize::max_pool_grad_plane(read, pooled, z, (slabs, write));
@@ -235,7 +240,7 @@ fn pass_on(machine: Machine, slots: &mut Slots, from: usize, (handover, to): (Ha
         }
         Handover::Add => {
             let mut place = slots.take(to);
-            node::add(machine, slots.get(from), &mut place);
+            node::add(machine, slots.get(from).view(), &mut place);
             slots.put(to, place);
         }
     }

@@ -21,6 +21,15 @@ pub(crate) enum Raw {
     Half,
 }
 
+/// Where a block finds what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// In this buffer.
+    Slot(usize),
+    /// In the raw values of this block: its activation is applied as they are read.
+    Raw(usize),
+}
+
 /// How a gradient reaches a block that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handover {
@@ -36,13 +45,13 @@ pub(crate) enum Handover {
 #[derive(Debug, Clone)]
 pub(crate) struct NodePlan {
     pub(crate) shape: Shape,
-    /// What it makes.
-    pub(crate) out: usize,
+    /// What it makes; `None` where its readers activate its raw values themselves.
+    pub(crate) out: Option<usize>,
     pub(crate) raw: Raw,
     /// What it reads on the way forward; `None` is the network's input.
-    pub(crate) reads: Vec<Option<usize>>,
+    pub(crate) reads: Vec<Option<Source>>,
     /// The tensor added at its end.
-    pub(crate) residual: Option<usize>,
+    pub(crate) residual: Option<Source>,
     /// The way back; `None` where nothing that counts depends on the block.
     pub(crate) back: Option<BackPlan>,
 }
@@ -57,7 +66,7 @@ pub(crate) struct BackPlan {
     /// Blocks whose output is made again from raw values of half the width, and where.
     pub(crate) restores: Vec<(usize, usize)>,
     /// Where its inputs are now; `None` for the network's input, and where they are not needed.
-    pub(crate) reads: Vec<Option<usize>>,
+    pub(crate) reads: Vec<Option<Source>>,
     /// Where its own output is, if needed.
     pub(crate) out: Option<usize>,
     /// How its gradient reaches the residual, and the buffer of the residual's gradient.
@@ -184,6 +193,22 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Whether all readers of a block can activate its raw values as they read them: convolutions,
+    /// and the pass that adds a residual. Its own residual or dropped elements would be missing.
+    fn can_stay_pending(&self, block: usize) -> bool {
+        let drops_elements = matches!(&self.spec.blocks[block].op, Op::Conv(conv)
+            if conv.dropout > 0.0 && conv.dropout_kind == DropoutKind::Element);
+        let is_plain = self.wires[block].residual.is_none() && !drops_elements;
+        let mut readers = self
+            .wires
+            .iter()
+            .zip(&self.spec.blocks)
+            .filter(|(wires, _)| wires.reads().any(|read| read == block));
+        is_plain
+            && block + 1 < self.shapes.len()
+            && readers.all(|(_, reader)| matches!(reader.op, Op::Conv(_)))
+    }
+
     /// Whether an output can be made again on the way back. One with a residual cannot, because
     /// that would have to be made again first.
     fn is_restorable(&self, block: usize) -> bool {
@@ -192,12 +217,13 @@ impl<'a> Planner<'a> {
 
     fn forward(&mut self, block: usize) {
         let wires = self.wires[block].clone();
-        let out = self.slots.take(self.shapes[block]);
         let raw = self.raw(block);
-        self.outs[block] = Some(out);
-        let slot = |read: usize| self.outs[read].expect("a tensor is there until its last reader");
-        let reads = wires.inputs.iter().map(|read| read.map(slot)).collect();
-        let residual = wires.residual.map(slot);
+        let is_pending = matches!(raw, Raw::Slot(_)) && self.can_stay_pending(block);
+        let out = (!is_pending).then(|| self.slots.take(self.shapes[block]));
+        self.outs[block] = out;
+        let source = |read: usize| self.outs[read].map_or(Source::Raw(read), Source::Slot);
+        let reads = wires.inputs.iter().map(|read| read.map(source)).collect();
+        let residual = wires.residual.map(source);
         let shape = self.shapes[block];
         self.nodes.push(NodePlan { shape, out, raw, reads, residual, back: None });
         for read in 0..=block {
@@ -224,8 +250,9 @@ impl<'a> Planner<'a> {
                 if conv.dropout > 0.0 && conv.dropout_kind == DropoutKind::Element);
             let (raw_grad, residual) = self.finish(block, grad, is_dropped);
             let restores = self.restores(&wires, &needs);
-            let read = |read: usize| self.outs[read].filter(|_| needs.inputs);
-            let reads = wires.inputs.iter().map(|input| input.and_then(read)).collect();
+            let source = |read: usize| self.outs[read].map_or(Source::Raw(read), Source::Slot);
+            let read = |input: &Option<usize>| input.filter(|_| needs.inputs).map(source);
+            let reads = wires.inputs.iter().map(read).collect();
             let out = self.outs[block].filter(|_| needs.own);
             self.release_outs_after(block);
             let inputs = self.hand_over(block, raw_grad);
@@ -272,7 +299,7 @@ impl<'a> Planner<'a> {
     fn restores(&mut self, wires: &Wires, needs: &Needs) -> Vec<(usize, usize)> {
         let mut restores = Vec::new();
         for &read in wires.inputs.iter().flatten().filter(|_| needs.inputs) {
-            if self.outs[read].is_none() {
+            if self.outs[read].is_none() && self.nodes[read].out.is_some() {
                 let slot = self.slots.take(self.shapes[read]);
                 self.outs[read] = Some(slot);
                 restores.push((read, slot));

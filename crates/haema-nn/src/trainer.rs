@@ -80,7 +80,7 @@ impl Trainer {
     ) -> Result<Self, SpecError> {
         let plan = TrainPlan::new(&spec, &shapes(&spec, size)?, precision);
         let nodes = plan.nodes.into_iter().enumerate();
-        let nodes = nodes.map(|(i, plan)| Node::new(i, plan, Conv::of(&spec, &spec.blocks[i])));
+        let nodes = nodes.map(|(i, plan)| Node::new(i, plan, &spec));
         let nodes = nodes.collect();
         let mut slots = Slots::default();
         slots.reshape(&plan.slots);
@@ -214,11 +214,13 @@ impl Trainer {
             params: &self.params,
             dropout,
         };
-        for (node, block) in self.nodes.iter_mut().zip(&self.spec.blocks) {
-            let place = &mut self.times.blocks[node.index].forward;
-            step_times::time(place, || node.forward(&mut step, block));
+        for (i, block) in self.spec.blocks.iter().enumerate() {
+            let (before, rest) = self.nodes.split_at_mut(i);
+            let place = &mut self.times.blocks[i].forward;
+            step_times::time(place, || rest[0].forward(&mut step, before, block));
         }
-        let last = self.slots.get(self.nodes.last().expect("a network has blocks").plan.out);
+        let last = self.nodes.last().and_then(|node| node.plan.out);
+        let last = self.slots.get(last.expect("the last block has an output"));
         self.logits.resize(last.shape.voxels(), 0.0);
         let channels = self.spec.out_channels();
         let plane = last.shape.size[1] * last.shape.size[2];

@@ -35,6 +35,12 @@ impl Isa for Portable {
         to.0 = value;
     }
 
+    // No stable way to do so without an instruction set.
+    #[inline(always)]
+    fn stream(self, value: Self::V, to: &mut ChannelBlock) {
+        self.store(value, to);
+    }
+
     #[inline(always)]
     fn load_half(self, from: &HalfBlock) -> Self::V {
         lanes(|i| f32::from_bits(u32::from(from.0[i]) << 16))
@@ -74,6 +80,11 @@ impl Isa for Portable {
     #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         lanes(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        super::sum_lanes(&a)
     }
 
     #[inline(always)]

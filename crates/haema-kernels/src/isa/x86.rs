@@ -6,17 +6,17 @@
 #![expect(unsafe_code, reason = "intrinsics of instruction sets proved present by a token")]
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, __m512, _CMP_GT_OQ, _mm_load_si128, _mm_packus_epi32,
+    __m128i, __m256, __m256i, __m512, _CMP_GT_OQ, _mm_load_si128, _mm_packus_epi32, _mm_sfence,
     _mm_store_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_blendv_ps,
     _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
     _mm256_cvtepu16_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_load_ps,
     _mm256_load_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
     _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_store_ps, _mm256_store_si256,
-    _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32,
-    _mm512_fmadd_ps, _mm512_load_ps, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_mul_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32,
-    _mm512_store_ps, _mm512_sub_ps,
+    _mm256_stream_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16,
+    _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_mask_blend_ps, _mm512_max_ps,
+    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+    _mm512_srli_epi32, _mm512_store_ps, _mm512_stream_ps, _mm512_sub_ps,
 };
 
 use super::{Isa, Kernel};
@@ -37,6 +37,7 @@ impl Avx512 {
         #[target_feature(enable = "avx512f,fma")]
         fn inner<K: Kernel>(isa: Avx512, kernel: K) {
             kernel.run(isa);
+            flush();
         }
         // SAFETY: an `Avx512` exists only where both features were detected.
         unsafe { inner(self, kernel) }
@@ -58,10 +59,18 @@ impl Avx2 {
         #[target_feature(enable = "avx2,fma")]
         fn inner<K: Kernel>(isa: Avx2, kernel: K) {
             kernel.run(isa);
+            flush();
         }
         // SAFETY: an `Avx2` exists only where both features were detected.
         unsafe { inner(self, kernel) }
     }
+}
+
+/// Makes streamed stores seen: they are ordered by nothing else.
+#[inline(always)]
+fn flush() {
+    // SAFETY: every x86-64 CPU has SSE.
+    unsafe { _mm_sfence() }
 }
 
 impl Isa for Avx512 {
@@ -127,6 +136,14 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn stream(self, value: __m512, to: &mut ChannelBlock) {
+        // SAFETY: `self` proves AVX-512F; a `ChannelBlock` is 64 bytes, aligned to 64. `enter` ends
+        // with a fence, so the exclusive borrow has ended before anyone reads what is written here;
+        // this thread reads its own stores in order.
+        unsafe { _mm512_stream_ps(to.0.as_mut_ptr(), value) }
+    }
+
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_add_ps(a, b) }
@@ -154,6 +171,13 @@ impl Isa for Avx512 {
     fn max(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sum(self, a: __m512) -> f32 {
+        let mut lanes = ChannelBlock::default();
+        self.store(a, &mut lanes);
+        super::sum_lanes(&lanes.0)
     }
 
     #[inline(always)]
@@ -262,6 +286,16 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn stream(self, value: Self::V, to: &mut ChannelBlock) {
+        let (low, high) = to.0.split_at_mut(8);
+        // SAFETY: `self` proves AVX; the lower half is 32 bytes, aligned to 64. As for AVX-512,
+        // `enter` ends with a fence.
+        unsafe { _mm256_stream_ps(low.as_mut_ptr(), value[0]) };
+        // SAFETY: as above; the upper half is 32 bytes, 32 after an address aligned to 64.
+        unsafe { _mm256_stream_ps(high.as_mut_ptr(), value[1]) };
+    }
+
+    #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: `self` proves AVX.
         halves(|i| unsafe { _mm256_add_ps(a[i], b[i]) })
@@ -289,6 +323,13 @@ impl Isa for Avx2 {
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: `self` proves AVX.
         halves(|i| unsafe { _mm256_max_ps(a[i], b[i]) })
+    }
+
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        let mut lanes = ChannelBlock::default();
+        self.store(a, &mut lanes);
+        super::sum_lanes(&lanes.0)
     }
 
     #[inline(always)]
