@@ -240,11 +240,7 @@ impl<'a> Layer<'a> {
             let matrices = weights[x * LANES..].chunks(P::POINTS * LANES);
             let inputs = self.scratch.points[x * TILES..].chunks(P::POINTS * TILES);
             let blocks = matrices.zip(inputs);
-            if I::HAS_MANY_REGISTERS {
-                multiply_tiles::<I, 16>(isa, &blocks, products);
-            } else {
-                multiply_tiles::<I, 4>(isa, &blocks, products);
-            }
+            multiply_tiles(isa, &blocks, products);
         }
     }
 
@@ -464,27 +460,42 @@ impl Rows<'_> {
     }
 }
 
-/// `T` tiles at a time: `products[t] = Σ inputs[block][t] × weights[block]`.
+/// `products[t] = Σ inputs[block][t] × weights[block]`, as many tiles at a time as registers hold.
 #[inline(always)]
-fn multiply_tiles<'a, I: Isa, const T: usize>(
+fn multiply_tiles<'a, I: Isa>(
     isa: I,
     blocks: &(impl Iterator<Item = (&'a [ChannelBlock], &'a [ChannelBlock])> + Clone),
     products: &mut [ChannelBlock],
 ) {
-    for first in (0..TILES).step_by(T) {
-        let mut sums = [isa.splat(0.0); T];
-        for (matrix, inputs) in blocks.clone() {
-            let (matrix, inputs) = (&matrix[..LANES], &inputs[first..first + T]);
-            for (lane, weights) in matrix.iter().enumerate() {
-                let weights = isa.load(weights);
-                for t in 0..T {
-                    sums[t] = isa.mul_add(isa.splat(inputs[t].0[lane]), weights, sums[t]);
-                }
+    if I::HAS_MANY_REGISTERS {
+        multiply_some::<I, 16>(isa, blocks, 0, products);
+    } else {
+        multiply_some::<I, 6>(isa, blocks, 0, products);
+        multiply_some::<I, 6>(isa, blocks, 6, products);
+        multiply_some::<I, 4>(isa, blocks, 12, products);
+    }
+}
+
+/// `T` tiles from `first` on.
+#[inline(always)]
+fn multiply_some<'a, I: Isa, const T: usize>(
+    isa: I,
+    blocks: &(impl Iterator<Item = (&'a [ChannelBlock], &'a [ChannelBlock])> + Clone),
+    first: usize,
+    products: &mut [ChannelBlock],
+) {
+    let mut sums = [isa.splat(0.0); T];
+    for (matrix, inputs) in blocks.clone() {
+        let (matrix, inputs) = (&matrix[..LANES], &inputs[first..first + T]);
+        for (lane, weights) in matrix.iter().enumerate() {
+            let weights = isa.load(weights);
+            for t in 0..T {
+                sums[t] = isa.mul_add(isa.splat(inputs[t].0[lane]), weights, sums[t]);
             }
         }
-        for (product, &sum) in products[first..first + T].iter_mut().zip(&sums) {
-            isa.store(sum, product);
-        }
+    }
+    for (product, &sum) in products[first..first + T].iter_mut().zip(&sums) {
+        isa.store(sum, product);
     }
 }
 
