@@ -22,7 +22,6 @@ mod header;
 mod hounsfield;
 mod load;
 mod object;
-mod parallel;
 mod pixels;
 mod refusal;
 mod rle;
@@ -66,6 +65,11 @@ pub struct Inspection {
     pub warnings: Vec<String>,
 }
 
+/// One thread for each core, where the caller names no number.
+fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Says what is at a path without decoding pixels (but for images that lie at one place).
 ///
 /// # Errors
@@ -73,7 +77,7 @@ pub struct Inspection {
 /// [`DicomError`] where there is no readable DICOM file at all. That no series can be used is no
 /// error here: each says so.
 pub fn inspect(path: &Path) -> Result<Inspection, DicomError> {
-    let study = Study::open(path, parallel::all_cores())?;
+    let study = Study::open(path, all_cores())?;
     let judged = study.judge(None);
     Ok(Inspection {
         file_count: study.file_count(),
@@ -89,7 +93,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, DicomError> {
 /// [`DicomError`]: nothing there, nothing readable, no series that can be used, or too many of its
 /// images damaged. A few bad files are left out and named in [`Provenance::warnings`].
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
-    let threads = options.threads.unwrap_or_else(parallel::all_cores);
+    let threads = options.threads.unwrap_or_else(all_cores);
     let study = Study::open(path, threads)?;
     let judged = study.judge(options.series.as_deref());
     let reports = judged.reports();

@@ -27,6 +27,7 @@
 mod axis;
 mod back;
 pub mod grad;
+mod group;
 mod layer;
 mod weights;
 
@@ -132,13 +133,15 @@ impl Sizes {
     }
 
     /// Elements of the parts of the scratch.
-    fn parts(&self, in_blocks: usize, out_blocks: usize) -> [usize; 4] {
-        let [along, plane] = self.points;
+    fn parts(&self, in_blocks: usize, out_blocks: usize) -> [usize; 6] {
+        let ([along, plane], inputs, outputs) = (self.points, self.inputs[1], self.outputs[1]);
         [
-            TILES * along * self.inputs[1].pow(2) * in_blocks,
-            TILES * plane.pow(2) * in_blocks,
-            TILES * plane.pow(2),
-            TILES * along * self.outputs[1].pow(2) * out_blocks,
+            TILES * in_blocks * along * inputs * inputs,
+            TILES * in_blocks * plane * inputs,
+            TILES * in_blocks * plane,
+            TILES * plane,
+            TILES * out_blocks * plane * outputs,
+            TILES * out_blocks * along * outputs * outputs,
         ]
     }
 }
@@ -191,11 +194,13 @@ pub fn layer(
     let wanted = weights::len(fast.walk, in_blocks, shape.blocks);
     assert_eq!(fast.weights.len(), wanted, "fast: weights do not fit");
     let sizes = sizes(fast.walk);
-    let [strips, points, products, _] = sizes.parts(in_blocks, shape.blocks);
+    let [strips, rows, points, products, columns, _] = sizes.parts(in_blocks, shape.blocks);
     let scratch = &mut scratch[..scratch_len(fast.walk, in_blocks, shape.blocks)];
     let (strips, scratch) = scratch.split_at_mut(strips);
+    let (rows, scratch) = scratch.split_at_mut(rows);
     let (points, scratch) = scratch.split_at_mut(points);
-    let (products, outputs) = scratch.split_at_mut(products);
-    let parts = Scratch { strips, points, products, outputs };
+    let (products, scratch) = scratch.split_at_mut(products);
+    let (columns, outputs) = scratch.split_at_mut(columns);
+    let parts = Scratch { strips, rows, points, products, columns, outputs };
     door.run(Layer { fast, in_blocks, index: layer, out, stats, scratch: parts });
 }

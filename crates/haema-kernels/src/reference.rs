@@ -395,7 +395,8 @@ proptest! {
             let mut got = vec![ChannelBlock::default(); shape.len()];
             let mut stats = vec![ChannelStats::default(); shape.blocks];
             for (z, slab) in got.chunks_mut(shape.slab_len()).enumerate() {
-                stem::plane(door, (view, &weights), shape, z, (slab, &mut stats));
+                let write = (shape, Write::Set);
+                stem::plane(door, (view, &weights), write, z, (slab, &mut stats));
             }
             check(&case, shape, &got, 28.0, door.name());
             let mut grad = vec![ChannelBlock::default(); stem::weight_len(out)];

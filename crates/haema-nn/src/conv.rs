@@ -107,6 +107,7 @@ impl Conv {
         out: &mut [ChannelBlock],
         stats: &mut Vec<ChannelStats>,
     ) {
+        let write = first_write(out_shape);
         match inputs {
             Inputs::Scalar(input) => {
                 clear(stats, out_shape.size[0] * out_shape.blocks);
@@ -118,12 +119,12 @@ impl Conv {
                     jobs,
                     || (),
                     |(z, pair), ()| {
-                        stem::plane(machine.door, (*input, weights), out_shape, z, pair);
+                        let out = (out_shape, write);
+                        stem::plane(machine.door, (*input, weights), out, z, pair);
                     },
                 );
             }
             Inputs::Blocked(inputs) => {
-                let write = first_write(out_shape);
                 let (walk, weights) = (self.kind.into(), self.weights.as_slice());
                 let job = Fast { walk, inputs, weights, out_shape, write };
                 run_fast(machine, &job, out, Some(stats));

@@ -8,6 +8,7 @@
 
 mod body;
 mod head;
+pub mod paint;
 
 pub use body::{Body, Ellipsoid, coverage};
 pub use head::{HeadOptions, SimulatedHead, SimulationError, builtin_head, simulate_head};

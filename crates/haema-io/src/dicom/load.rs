@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use haema_volume::{CtVolume, Grid, Vec3, Volume, scale};
+use haema_volume::{CtVolume, Grid, Vec3, Volume, parallel, scale};
 use sha2::{Digest as _, Sha256};
 
 use super::choose::rescale;
@@ -10,7 +10,6 @@ use super::error::{DicomError, FileError, counted};
 use super::files::Files;
 use super::header::Frame;
 use super::hounsfield::{self, padding_in_tissue_hu};
-use super::parallel;
 use super::source::Source;
 use super::stack::{Image, Stack};
 use crate::phi::hex;

@@ -6,7 +6,7 @@
 
 use super::axis::{Alone, Axis, Down, MOST_OUTPUTS, MOST_POINTS, Same, Split, Up};
 use super::back::Spread;
-use super::layer::{Group, read_group, transform_group};
+use super::group::{self, Group};
 use super::{Sizes, TILES, Walk, sizes, weights};
 use crate::geometry::ConvKind;
 use crate::isa::{Door, Isa, Kernel};
@@ -35,13 +35,15 @@ pub fn scratch_len(kind: ConvKind, in_blocks: usize, out_blocks: usize) -> usize
 }
 
 /// Elements of the parts of the scratch.
-fn parts(sizes: Sizes, in_blocks: usize, out_blocks: usize) -> [usize; 4] {
-    let Sizes { inputs, points: [along, plane], outputs } = sizes;
+fn parts(sizes: Sizes, in_blocks: usize, out_blocks: usize) -> [usize; 6] {
+    let Sizes { inputs: [_, inputs], points: [along, plane], outputs: [_, outputs] } = sizes;
     [
-        TILES * along * inputs[1].pow(2) * in_blocks,
-        TILES * plane.pow(2) * in_blocks,
-        TILES * along * outputs[1].pow(2) * out_blocks,
-        TILES * plane.pow(2),
+        TILES * in_blocks * along * inputs * inputs,
+        TILES * in_blocks * plane * inputs,
+        TILES * in_blocks * plane,
+        TILES * out_blocks * along * outputs * outputs,
+        TILES * out_blocks * plane * outputs,
+        TILES * plane,
     ]
 }
 
@@ -73,12 +75,15 @@ pub fn layers(
     assert!(job.out_grad.activation.is_none(), "fast gradient: a gradient has no activation");
     let wanted = sums_len(job.kind, in_blocks, out_blocks.len());
     assert_eq!(sums.len(), wanted, "fast gradient: sums do not fit");
-    let [strips, points, grad_strips, _] = parts(sizes, in_blocks, out_blocks.len());
+    let [strips, rows, points, grad_strips, grad_rows, _] =
+        parts(sizes, in_blocks, out_blocks.len());
     let scratch = &mut scratch[..scratch_len(job.kind, in_blocks, out_blocks.len())];
     let (strips, scratch) = scratch.split_at_mut(strips);
+    let (rows, scratch) = scratch.split_at_mut(rows);
     let (points, scratch) = scratch.split_at_mut(points);
-    let (grad_strips, grads) = scratch.split_at_mut(grad_strips);
-    let scratch = Scratch { strips, points, grad_strips, grads };
+    let (grad_strips, scratch) = scratch.split_at_mut(grad_strips);
+    let (grad_rows, grads) = scratch.split_at_mut(grad_rows);
+    let scratch = Scratch { strips, rows, points, grad_strips, grad_rows, grads };
     door.run(Layers { job, in_blocks, range, out_blocks, sums, scratch });
 }
 
@@ -92,13 +97,15 @@ struct Layers<'a> {
 }
 
 struct Scratch<'a> {
-    /// Inputs transformed along depth, as on the way forward.
+    /// Inputs transformed along z, then y, then x, as on the way forward.
     strips: &'a mut [ChannelBlock],
-    /// The same transformed in the plane, of one point along depth: `[point][input block][tile]`.
+    rows: &'a mut [ChannelBlock],
     points: &'a mut [ChannelBlock],
-    /// Gradients transformed along depth: `[output block][point along depth][voxel][tile]`.
+    /// Gradients transformed along z: `[output block][point along z][row][column][tile]`.
     grad_strips: &'a mut [ChannelBlock],
-    /// The same transformed in the plane, of one point along depth and block: `[point][tile]`.
+    /// One point along z of these, transformed along y: `[output block][point along y][column][tile]`.
+    grad_rows: &'a mut [ChannelBlock],
+    /// One point along y of these and one block, transformed along x: `[point along x][tile]`.
     grads: &'a mut [ChannelBlock],
 }
 
@@ -126,17 +133,22 @@ impl Layers<'_> {
         for layer in self.range.clone() {
             for first in (0..tiles).step_by(TILES) {
                 let group = Group { first, count: TILES.min(tiles - first), tiles_across };
-                read_group::<I, Z, P>(isa, (self.job.inputs, layer), group, self.scratch.strips);
+                let strips = &mut *self.scratch.strips;
+                group::read::<I, Z, P>(isa, (self.job.inputs, layer), group, strips);
                 for block in 0..self.out_blocks.len() {
                     self.read_grad::<I, Z, P>(isa, group, layer, block);
                 }
-                for along in 0..Z::POINTS {
-                    let to = &mut *self.scratch.points;
-                    let from = (&*self.scratch.strips, along);
-                    transform_group::<I, Z, P>(isa, from, (group, self.in_blocks), to);
-                    for block in 0..self.out_blocks.len() {
-                        self.transform_grad::<I, Z, P>(isa, group, along, block);
-                        self.multiply::<I, P>(isa, group, along, block);
+                for z in 0..Z::POINTS {
+                    let Scratch { strips, rows, .. } = &mut self.scratch;
+                    group::transform_y::<I, Z, P>(isa, (strips, z), group, rows);
+                    self.transform_grad_y::<I, Z, P>(isa, group, z);
+                    for y in 0..P::POINTS {
+                        let Scratch { rows, points, .. } = &mut self.scratch;
+                        group::transform_x::<I, P>(isa, (rows, y), group, points);
+                        for block in 0..self.out_blocks.len() {
+                            self.transform_grad_x::<I, P>(isa, group, y, block);
+                            self.multiply::<I, P>(isa, group, z * P::POINTS + y, block);
+                        }
                     }
                 }
             }
@@ -181,36 +193,45 @@ impl Layers<'_> {
         }
     }
 
-    /// Transforms the gradients of one point along depth and one block in the plane.
+    /// Transforms the gradients of one point along z along y.
     #[inline(always)]
-    fn transform_grad<I: Isa, Z: Spread, P: Spread>(
-        &mut self,
-        isa: I,
-        group: Group,
-        along: usize,
-        block: usize,
-    ) {
-        let voxels = P::OUTPUTS * P::OUTPUTS * TILES;
-        let from = &self.scratch.grad_strips[(block * Z::POINTS + along) * voxels..][..voxels];
-        for t in 0..group.count {
-            spread_tile::<I, P>(isa, &from[t..], &mut self.scratch.grads[t..]);
+    fn transform_grad_y<I: Isa, Z: Spread, P: Spread>(&mut self, isa: I, group: Group, z: usize) {
+        let row = P::OUTPUTS * TILES;
+        let strips = self.scratch.grad_strips.chunks_exact(P::OUTPUTS * row);
+        let rows = self.scratch.grad_rows.chunks_exact_mut(P::POINTS * row);
+        for (strip, rows) in strips.skip(z).step_by(Z::POINTS).zip(rows) {
+            for x in 0..P::OUTPUTS {
+                let (from, to) = (&strip[x * TILES..], &mut rows[x * TILES..]);
+                spread::<I, P>(isa, group.count, (from, row), (to, row));
+            }
         }
     }
 
-    /// For each point in the plane: input channels × tiles times tiles × output channels.
+    /// Transforms the gradients of one point along y and one block along x.
     #[inline(always)]
-    fn multiply<I: Isa, P: Axis>(&mut self, isa: I, group: Group, along: usize, block: usize) {
-        let points = P::POINTS * P::POINTS;
-        let matrices = self.in_blocks * LANES;
-        let first = (along * self.out_blocks.len() + block) * points * matrices;
-        let sums = self.sums[first..first + points * matrices].chunks_exact_mut(matrices);
-        let inputs = self.scratch.points[..points * self.in_blocks * TILES]
-            .chunks_exact(self.in_blocks * TILES);
-        let grads = self.scratch.grads[..points * TILES].chunks_exact(TILES);
-        for ((sums, inputs), grads) in sums.zip(inputs).zip(grads) {
-            let grads = &grads[..group.count];
-            let blocks = sums.chunks_exact_mut(LANES).zip(inputs.chunks_exact(TILES));
-            for (sums, inputs) in blocks {
+    fn transform_grad_x<I: Isa, P: Spread>(
+        &mut self,
+        isa: I,
+        group: Group,
+        y: usize,
+        block: usize,
+    ) {
+        let row = P::OUTPUTS * TILES;
+        let from = &self.scratch.grad_rows[(block * P::POINTS + y) * row..][..row];
+        spread::<I, P>(isa, group.count, (from, TILES), (self.scratch.grads, TILES));
+    }
+
+    /// For each point of a row: input channels × tiles times tiles × output channels.
+    #[inline(always)]
+    fn multiply<I: Isa, P: Axis>(&mut self, isa: I, group: Group, row: usize, block: usize) {
+        let len = P::POINTS * LANES;
+        let first = (row * self.out_blocks.len() + block) * self.in_blocks * len;
+        let sums = self.sums[first..first + self.in_blocks * len].chunks_exact_mut(len);
+        let inputs = self.scratch.points.chunks_exact(P::POINTS * TILES);
+        for (sums, inputs) in sums.zip(inputs) {
+            let points = inputs.chunks_exact(TILES).zip(self.scratch.grads.chunks_exact(TILES));
+            for (sums, (inputs, grads)) in sums.chunks_exact_mut(LANES).zip(points) {
+                let grads = &grads[..group.count];
                 if I::HAS_MANY_REGISTERS {
                     add_products::<I, 16>(isa, inputs, grads, sums);
                 } else {
@@ -248,27 +269,25 @@ fn add_products<I: Isa, const N: usize>(
     }
 }
 
-/// Both adjoint transforms of one tile in the plane; `outputs` and `points` are [`TILES`] apart.
+/// The adjoint transform of `count` tiles along one axis; both sides with the distance from point to
+/// point.
 #[inline(always)]
-fn spread_tile<I: Isa, P: Spread>(isa: I, outputs: &[ChannelBlock], points: &mut [ChannelBlock]) {
-    let outputs = &outputs[..=(P::OUTPUTS * P::OUTPUTS - 1) * TILES];
-    let points = &mut points[..=(P::POINTS * P::POINTS - 1) * TILES];
-    let zero = isa.splat(0.0);
-    let mut half = [[zero; MOST_OUTPUTS]; MOST_POINTS];
-    for x in 0..P::OUTPUTS {
-        let mut column = [zero; MOST_OUTPUTS];
-        for y in 0..P::OUTPUTS {
-            column[y] = isa.load(&outputs[(P::OUTPUTS * y + x) * TILES]);
+fn spread<I: Isa, P: Spread>(
+    isa: I,
+    count: usize,
+    (from, from_stride): (&[ChannelBlock], usize),
+    (to, to_stride): (&mut [ChannelBlock], usize),
+) {
+    let from = &from[..(P::OUTPUTS - 1) * from_stride + count];
+    let to = &mut to[..(P::POINTS - 1) * to_stride + count];
+    for t in 0..count {
+        let mut outputs = [isa.splat(0.0); MOST_OUTPUTS];
+        for i in 0..P::OUTPUTS {
+            outputs[i] = isa.load(&from[i * from_stride + t]);
         }
-        let column = P::spread(isa, column);
-        for u in 0..P::POINTS {
-            half[u][x] = column[u];
-        }
-    }
-    for u in 0..P::POINTS {
-        let row = P::spread(isa, half[u]);
-        for v in 0..P::POINTS {
-            isa.store(row[v], &mut points[(P::POINTS * u + v) * TILES]);
+        let values = P::spread(isa, outputs);
+        for i in 0..P::POINTS {
+            isa.store(values[i], &mut to[i * to_stride + t]);
         }
     }
 }
@@ -351,12 +370,12 @@ impl Finish<'_> {
         let zero = isa.splat(0.0);
         let mut kernel = [[zero; 9]; 3];
         for along in 0..Z::POINTS {
-            let first = (along * out_blocks + out_block) * points;
             let mut half = [[zero; MOST_POINTS]; 3];
             for point in 0..points {
-                let at = ((first + point) * in_blocks + in_block) * LANES + in_lane;
-                let value = isa.load(&self.sums[at]);
                 let (u, v) = (point / P::POINTS, point % P::POINTS);
+                let row = (along * P::POINTS + u) * out_blocks + out_block;
+                let matrix = (row * in_blocks + in_block) * P::POINTS + v;
+                let value = isa.load(&self.sums[matrix * LANES + in_lane]);
                 for y in 0..3 {
                     half[y][v] = add_times(isa, half[y][v], P::WEIGHTS[u][y], value);
                 }

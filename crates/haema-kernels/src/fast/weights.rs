@@ -45,7 +45,7 @@ pub fn weight_len(walk: impl Into<Walk>, channels: Channels<'_>) -> usize {
 }
 
 /// Transforms weights in `f64` and packs them:
-/// `[point along depth][output block][point in the plane][input block][input channel]`.
+/// `[point along z][point along y][output block][input block][point along x][input channel]`.
 ///
 /// `weight(output channel, input channel, kernel tap)` gives the logical weights, taps row by row; on
 /// the way back the gradient's output channels are the convolution's input channels.
@@ -63,7 +63,6 @@ pub fn pack_weights(
     assert_eq!(into.len(), weight_len(walk, channels), "fast: wrong length");
     into.fill(ChannelBlock::default());
     let g = transforms(walk);
-    let plane = g[1].len() * g[2].len();
     let in_blocks = channels.in_blocks();
     let [depth, height, width] = walk.kind().kernel_size();
     for out_block in 0..channels.out_blocks() {
@@ -79,9 +78,9 @@ pub fn pack_weights(
                 }
             }
             transform(g, &kernel, |[z, y, x], value| {
-                let point = y * g[2].len() + x;
-                let matrix = ((z * channels.out_blocks() + out_block) * plane + point) * in_blocks;
-                into[(matrix + in_block) * LANES + in_lane] = value;
+                let row = (z * g[1].len() + y) * channels.out_blocks() + out_block;
+                let matrix = (row * in_blocks + in_block) * g[2].len() + x;
+                into[matrix * LANES + in_lane] = value;
             });
         }
     }

@@ -57,6 +57,9 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
+    fn prefetch(self, _: &ChannelBlock) {}
+
+    #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         lanes(|i| a[i] + b[i])
     }

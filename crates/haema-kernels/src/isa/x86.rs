@@ -6,17 +6,18 @@
 #![expect(unsafe_code, reason = "intrinsics of instruction sets proved present by a token")]
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, __m512, _CMP_GT_OQ, _mm_load_si128, _mm_packus_epi32, _mm_sfence,
-    _mm_store_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_blendv_ps,
-    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
-    _mm256_cvtepu16_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_load_ps,
-    _mm256_load_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_store_ps, _mm256_store_si256,
-    _mm256_stream_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
-    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16,
-    _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_mask_blend_ps, _mm512_max_ps,
-    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
-    _mm512_srli_epi32, _mm512_store_ps, _mm512_stream_ps, _mm512_sub_ps,
+    __m128i, __m256, __m256i, __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_load_si128, _mm_packus_epi32,
+    _mm_prefetch, _mm_sfence, _mm_store_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+    _mm256_cmp_ps, _mm256_cvtepu16_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps,
+    _mm256_load_ps, _mm256_load_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_store_ps,
+    _mm256_store_si256, _mm256_stream_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_load_ps,
+    _mm512_mask_blend_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_store_ps,
+    _mm512_stream_ps, _mm512_sub_ps,
 };
 
 use super::{Isa, Kernel};
@@ -64,6 +65,13 @@ impl Avx2 {
         // SAFETY: an `Avx2` exists only where both features were detected.
         unsafe { inner(self, kernel) }
     }
+}
+
+/// Into the second-level cache: the first is full of what is being worked on.
+#[inline(always)]
+fn prefetch(block: &ChannelBlock) {
+    // SAFETY: every x86-64 CPU has SSE; a prefetch reads nothing that a program could see.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(block.0.as_ptr().cast()) }
 }
 
 /// Makes streamed stores seen: they are ordered by nothing else.
@@ -144,6 +152,11 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch(self, block: &ChannelBlock) {
+        prefetch(block);
+    }
+
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_add_ps(a, b) }
@@ -175,9 +188,8 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
-        let mut lanes = ChannelBlock::default();
-        self.store(a, &mut lanes);
-        super::sum_lanes(&lanes.0)
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_reduce_add_ps(a) }
     }
 
     #[inline(always)]
@@ -293,6 +305,11 @@ impl Isa for Avx2 {
         unsafe { _mm256_stream_ps(low.as_mut_ptr(), value[0]) };
         // SAFETY: as above; the upper half is 32 bytes, 32 after an address aligned to 64.
         unsafe { _mm256_stream_ps(high.as_mut_ptr(), value[1]) };
+    }
+
+    #[inline(always)]
+    fn prefetch(self, block: &ChannelBlock) {
+        prefetch(block);
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! A trained network with its preprocessing, ready to segment.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use haema_nn::{Executor, NetSpec, Parameters, SpecError, WeightsError};
 use haema_volume::{CtVolume, Volume};
@@ -133,8 +134,12 @@ impl Model {
     /// # Errors
     ///
     /// [`PreprocessError`], which says what was found in the scan.
-    pub fn prepare(&self, ct: &CtVolume) -> Result<Prepared, PreprocessError> {
-        let frame = Frame::plan(ct, &self.preprocessing)?;
+    pub fn prepare(
+        &self,
+        ct: &CtVolume,
+        threads: NonZeroUsize,
+    ) -> Result<Prepared, PreprocessError> {
+        let frame = Frame::plan(ct, &self.preprocessing)?.with_threads(threads);
         let input = frame.image(ct)?;
         let voxel_volume_mm3 = frame.voxel_volume_mm3();
         Ok(Prepared { input, undo: frame.into_undo(), voxel_volume_mm3 })
@@ -150,7 +155,12 @@ impl Model {
     /// # Panics
     ///
     /// Never: the executor gives one value for each voxel.
-    pub fn predict(&self, prepared: Prepared, threads: usize) -> Result<Predicted, SpecError> {
+    pub fn predict(
+        &self,
+        prepared: Prepared,
+        threads: NonZeroUsize,
+    ) -> Result<Predicted, SpecError> {
+        let threads = threads.get();
         let Prepared { input, undo, voxel_volume_mm3 } = prepared;
         let size = input.size();
         let mut executor = Executor::new(self.spec.clone(), self.params.clone(), size, threads)?;

@@ -1,18 +1,22 @@
 //! From a scan and its mask to the pictures of the page.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use haema_volume::{Components, Connectivity, CtVolume, Grid, Orientation, Volume, bounding_box};
+use haema_volume::{
+    Components, Connectivity, CtVolume, Grid, Orientation, Volume, bounding_box, parallel,
+};
 
-use super::{figure::Slice, montage::Montage, profile::Bar};
+use super::figure::{Picture, Slice};
+use super::{montage::Montage, profile::Bar};
 
 /// Everything that the page shows of the scan.
 #[derive(Debug, Clone)]
 pub(crate) struct Pictures {
-    pub(super) key: Slice,
-    pub(super) with_bleed: Vec<Slice>,
+    pub(super) key: Picture,
+    pub(super) with_bleed: Vec<Picture>,
     pub(super) bleed_left_out: usize,
-    pub(super) others: Vec<Slice>,
+    pub(super) others: Vec<Picture>,
     pub(super) bars: Vec<Bar>,
 }
 
@@ -25,17 +29,20 @@ impl Pictures {
     /// # Panics
     ///
     /// Where scan and mask differ in size.
-    pub(crate) fn of(ct: &CtVolume, mask: &Volume<u8>) -> Self {
+    pub(crate) fn of(ct: &CtVolume, mask: &Volume<u8>, threads: NonZeroUsize) -> Self {
         let view = View::of(ct, mask);
-        let areas_mm2: Vec<f64> = (0..view.grid.size()[0]).map(|z| view.area_mm2(z)).collect();
+        let slices = 0..view.grid.size()[0];
+        let areas_mm2 = parallel::map(slices, threads, |_, z| view.area_mm2(z));
         let montage = Montage::of(&areas_mm2);
         let window = head_window(ct.voxels_hu(), view.orientation);
-        let cut = |z: &usize| view.slice(*z, areas_mm2[*z], window);
+        let cut = |z: usize| view.slice(z, areas_mm2[z], window);
+        let whole = |_, &z: &usize| Picture::from(cut(z));
+        let halved = |_, &z: &usize| Picture::from(cut(z).halved());
         Self {
-            key: cut(&montage.key),
-            with_bleed: montage.with_bleed.iter().map(cut).collect(),
+            key: whole(0, &montage.key),
+            with_bleed: parallel::map(montage.with_bleed.iter(), threads, whole),
             bleed_left_out: montage.bleed_left_out,
-            others: montage.others.iter().map(|z| cut(z).halved()).collect(),
+            others: parallel::map(montage.others.iter(), threads, halved),
             bars: (0..areas_mm2.len()).map(|z| view.bar(z, areas_mm2[z])).collect(),
         }
     }

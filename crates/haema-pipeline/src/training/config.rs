@@ -6,6 +6,7 @@ use haema_nn::{AdamConfig, Init, Loss, TrainingPrecision};
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
+use super::painting::PaintedBleeds;
 
 /// Version of the configuration file.
 pub(crate) const SCHEMA: u32 = 1;
@@ -51,6 +52,8 @@ pub struct TrainConfig {
     pub preprocessing: Preprocessing,
     /// How training cases are varied; not at all where absent.
     pub augment: Option<Augment>,
+    /// Bleeds that training heads get; none where absent.
+    pub painted_bleeds: Option<PaintedBleeds>,
 }
 
 /// How the learning rate falls and when the run ends.
@@ -108,6 +111,7 @@ impl TrainConfig {
                 network,
                 preprocessing: Preprocessing::paper(),
                 augment: None,
+                painted_bleeds: None,
             },
             Profile::Recommended => Self {
                 schema: SCHEMA,
@@ -130,6 +134,7 @@ impl TrainConfig {
                 network: CnnDs { dropout: 0.2, ..network },
                 preprocessing: Preprocessing::recommended(),
                 augment: Some(Augment::default()),
+                painted_bleeds: Some(PaintedBleeds::default()),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::augment::Pair;
 use super::config::{SCHEMA, Schedule, TrainConfig};
 use super::error::TrainError;
 use super::folder::{CONFIG, SPLIT};
@@ -111,7 +113,7 @@ pub fn train(
     dataset: &Dataset,
     job: Job<'_>,
     run: &Path,
-    threads: usize,
+    threads: NonZeroUsize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<TrainSummary, TrainError> {
     let started = Instant::now();
@@ -186,7 +188,7 @@ impl<'a> Session<'a> {
         job: Job<'a>,
         run: &'a Path,
         (training, validation): (Vec<Sample>, Vec<Sample>),
-        threads: usize,
+        threads: NonZeroUsize,
     ) -> Result<Self, TrainError> {
         let config = job.config;
         let spec = config.network.spec();
@@ -195,7 +197,7 @@ impl<'a> Session<'a> {
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
         let size = largest.expect("there is a training case");
         let mut trainer =
-            Trainer::with_precision(spec, params, size, (threads, config.precision))?;
+            Trainer::with_precision(spec, params, size, (threads.get(), config.precision))?;
         let n = trainer.params().values().len();
         let (patience, factor, stop_after) = match config.schedule {
             Schedule::Plateau { patience, factor, stop_after } => (patience, factor, stop_after),
@@ -290,6 +292,22 @@ impl<'a> Session<'a> {
         each.flat_map(|(i, sample)| std::iter::repeat_n(i, times(sample) as usize)).collect()
     }
 
+    /// A training case as this step sees it.
+    fn varied(&self, sample: usize, epoch: u32, step: u64) -> Pair {
+        let mut pair = match &self.config.painted_bleeds {
+            Some(painted) => {
+                let window_hu = self.config.preprocessing.window_hu;
+                let mut rng = self.rng(epoch, 4 * step + 2);
+                painted.apply((&self.training, sample), window_hu, &mut rng)
+            }
+            None => self.training[sample].pair.clone(),
+        };
+        if let Some(augment) = &self.config.augment {
+            pair = augment.apply(&pair, &mut self.rng(epoch, 4 * step));
+        }
+        pair
+    }
+
     fn step(
         &mut self,
         sample: usize,
@@ -297,22 +315,15 @@ impl<'a> Session<'a> {
         step: u64,
         learning_rate: f64,
     ) -> Result<haema_nn::LossValue, TrainError> {
-        let sample = &self.training[sample];
-        let varied;
-        let pair = match &self.config.augment {
-            Some(augment) => {
-                varied = augment.apply(&sample.pair, &mut self.rng(epoch, 2 * step));
-                &varied
-            }
-            None => &sample.pair,
-        };
+        let pair = self.varied(sample, epoch, step);
         self.trainer.reshape(pair.size)?;
-        let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 2 * step + 1));
+        let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 4 * step + 1));
         let mut grad = vec![0.0; pair.image.len()];
         let logits = self.trainer.forward(&pair.image, DropoutSeed::Seed(seed));
         let value = self.config.loss.value_and_grad(logits, &pair.target, &mut grad);
         if !value.loss.is_finite() {
-            return Err(TrainError::Diverged { id: sample.id.clone(), epoch, loss: value.loss });
+            let id = self.training[sample].id.clone();
+            return Err(TrainError::Diverged { id, epoch, loss: value.loss });
         }
         self.trainer.backward(&grad);
         let adam = &mut self.adam;

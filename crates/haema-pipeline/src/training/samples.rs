@@ -1,9 +1,11 @@
 //! Cases brought to the network's grid once, before training.
 
-use std::sync::Mutex;
+use std::num::NonZeroUsize;
 
 use haema_io::dataset::Case;
 use haema_methods::frame::{Frame, Preprocessing};
+use haema_sim::paint::HeadMap;
+use haema_volume::parallel;
 
 use super::augment::Pair;
 use super::error::TrainError;
@@ -15,33 +17,18 @@ pub(crate) struct Sample {
     pub(crate) pair: Pair,
     /// Voxels of the scan's own grid that are bleed.
     pub(crate) bleed_voxels: usize,
+    /// Where bleeds can be painted; `None` where no skull is found.
+    pub(crate) head: Option<HeadMap>,
 }
 
 /// Reads cases and brings them to the network's grid, in their order.
 pub(crate) fn load(
     cases: &[Case],
     preprocessing: &Preprocessing,
-    threads: usize,
+    threads: NonZeroUsize,
 ) -> Result<Vec<Sample>, TrainError> {
-    let queue = Mutex::new(cases.iter().enumerate());
-    let loaded = Mutex::new(Vec::with_capacity(cases.len()));
-    let work = || {
-        loop {
-            let next = queue.lock().expect("loading does not panic").next();
-            let Some((i, case)) = next else { break };
-            let sample = load_one(case, preprocessing);
-            loaded.lock().expect("loading does not panic").push((i, sample));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut loaded = loaded.into_inner().expect("loading does not panic");
-    loaded.sort_by_key(|&(i, _)| i);
-    loaded.into_iter().map(|(_, sample)| sample).collect()
+    let loaded = parallel::map(cases.iter(), threads, |_, case| load_one(case, preprocessing));
+    loaded.into_iter().collect()
 }
 
 fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainError> {
@@ -59,5 +46,9 @@ fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainE
         target: frame.label(&label).map_err(bring)?.into_voxels(),
     };
     let bleed_voxels = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
-    Ok(Sample { id, pair, bleed_voxels })
+    let [low, high] = preprocessing.window_hu;
+    let image_hu: Vec<f32> = pair.image.iter().map(|value| low + value * (high - low)).collect();
+    let spacing_mm = frame.network_grid().spacing_mm().map(|mm| mm as f32);
+    let head = HeadMap::of(&image_hu, pair.size, spacing_mm);
+    Ok(Sample { id, pair, bleed_voxels, head })
 }

@@ -5,7 +5,11 @@ use std::sync::Mutex;
 use std::thread;
 
 /// `work(i, item)` for each item, in the items' order whatever thread did which.
-pub(crate) fn map<I, T>(
+///
+/// # Panics
+///
+/// Where `work` panics.
+pub fn map<I, T>(
     items: I,
     threads: NonZeroUsize,
     work: impl Fn(usize, I::Item) -> T + Sync,
@@ -31,11 +35,6 @@ where
     };
     done.sort_by_key(|&(i, _)| i);
     done.into_iter().map(|(_, answer)| answer).collect()
-}
-
-/// The threads to use where the caller names no number: one for each core.
-pub(crate) fn all_cores() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 #[cfg(test)]
