@@ -213,7 +213,7 @@ impl Predicted {
     }
 }
 
-/// The model that comes with haema: training/first-model in the repository tells how it was made.
+/// The model that comes with haema: training/built-in-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
 
 #[cfg(test)]

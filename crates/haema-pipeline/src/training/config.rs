@@ -126,8 +126,7 @@ impl TrainConfig {
                 prior_bias: true,
                 precision: TrainingPrecision::F32,
                 // Mean cross-entropy over a whole head is about 0.02 where Dice stands at 0.9: with a
-                // weight of 1 scans without a bleed teach little. 50 brings the two to one size; on
-                // trial, see docs/adr/0007.
+                // weight of 1 scans without a bleed teach little. See docs/adr/0007.
                 loss: Loss::DiceCe { weight: 50.0 },
                 adam: AdamConfig::default(),
                 schedule: Schedule::Poly { power: 0.9 },
