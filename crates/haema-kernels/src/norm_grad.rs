@@ -122,7 +122,7 @@ impl<R: Slab> Kernel for Sums<'_, R> {
                     sums[0] = isa.add(sums[0], dz);
                     sums[1] = isa.mul_add(dz, raw, sums[1]);
                 }
-                crate::gather::add_row(isa, &mut self.totals[block], sums);
+                crate::store::add_row(isa, &mut self.totals[block], sums);
             }
         }
     }

@@ -75,8 +75,11 @@ fn median(values: impl Iterator<Item = Duration>) -> f64 {
     ms[ms.len() / 2]
 }
 
+/// One part of a block's time.
+type Part = fn(&BlockTimes) -> Duration;
+
 fn print_table(runs: &[(Duration, Duration, StepTimes)]) {
-    let parts: [(&str, fn(&BlockTimes) -> Duration); 4] = [
+    let parts: [(&str, Part); 4] = [
         ("forward", |block| block.forward),
         ("finish", |block| block.finish),
         ("weights", |block| block.weights),

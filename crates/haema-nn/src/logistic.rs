@@ -6,7 +6,7 @@
 /// # Source
 ///
 /// S. Moshier, _Cephes Mathematical Library_: `x = n ln 2 + r`, a polynomial in `r`.
-#[inline(always)]
+#[inline]
 fn exp(x: f32) -> f32 {
     let x = if x > 87.0 { 87.0 } else { x };
     let x = if x < -87.0 { -87.0 } else { x };
@@ -24,13 +24,13 @@ fn exp(x: f32) -> f32 {
 }
 
 /// `1 / (1 + e^−x)`.
-#[inline(always)]
+#[inline]
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// `ln(1 + e^x)`, safe for large `|x|`.
-#[inline(always)]
+#[inline]
 pub(crate) fn softplus(x: f32) -> f32 {
     let e = exp(-x.abs());
     // ln(1 + e) = 2 artanh(s), with s at most 1/3.

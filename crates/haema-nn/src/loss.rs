@@ -88,7 +88,7 @@ impl Sums {
 }
 
 /// Adds `g`, `p`, `g·p` and cross-entropy of sixteen voxels, each in its lane.
-#[inline(always)]
+#[inline]
 fn add_run(
     sums: &mut [[f64; LANES]; 4],
     logits: &[f32; LANES],

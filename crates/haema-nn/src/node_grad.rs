@@ -39,7 +39,7 @@ impl Node {
         if matches!(block.op, Op::Conv(_)) {
             let grad = gradient.get_mut(&format!("{}.conv.weight", block.name));
             time(&mut times.weights, || {
-                self.backward_weights(step, (before, &back), (parts, grad))
+                self.backward_weights(step, (before, &back), (parts, grad));
             });
         }
         time(&mut times.data, || {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A small network with every kind of block: strides, upsampling, concatenation, residual, sum.
-fn small(mode: NormMode, down: Kernel) -> NetSpec {
+pub(crate) fn small(mode: NormMode, down: Kernel) -> NetSpec {
     let conv = |out_channels, kernel| ConvSpec {
         out_channels,
         kernel,
@@ -50,7 +50,7 @@ fn small(mode: NormMode, down: Kernel) -> NetSpec {
 
 /// A small network with the other kinds: pool, trilinear, transposed, pre-activation, dropout of
 /// single voxels.
-fn small_variants() -> NetSpec {
+pub(crate) fn small_variants() -> NetSpec {
     let norm = NormSpec { mode: NormMode::Variance, eps: 1e-3 };
     let conv = |out_channels, kernel| ConvSpec {
         out_channels,

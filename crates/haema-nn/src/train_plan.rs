@@ -274,15 +274,15 @@ impl<'a> Planner<'a> {
         is_dropped: bool,
     ) -> (usize, Option<(Handover, usize)>) {
         let raw = self.nodes[block].raw;
-        let residual = self.wires[block].residual.map(|residual| match self.grads[residual] {
-            Some(slot) => (Handover::Add, slot),
-            None => {
-                // Where nothing changes the gradient in place, its buffer changes hands.
-                let is_same = raw != Raw::None && !is_dropped;
-                let slot = if is_same { grad } else { self.slots.take(self.shapes[residual]) };
-                self.grads[residual] = Some(slot);
-                (if is_same { Handover::Same } else { Handover::Set }, slot)
+        let residual = self.wires[block].residual.map(|residual| {
+            if let Some(slot) = self.grads[residual] {
+                return (Handover::Add, slot);
             }
+            // Where nothing changes the gradient in place, its buffer changes hands.
+            let is_same = raw != Raw::None && !is_dropped;
+            let slot = if is_same { grad } else { self.slots.take(self.shapes[residual]) };
+            self.grads[residual] = Some(slot);
+            (if is_same { Handover::Same } else { Handover::Set }, slot)
         });
         let is_given = residual.is_some_and(|(handover, _)| handover == Handover::Same);
         let raw_grad = match raw {

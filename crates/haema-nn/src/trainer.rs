@@ -1,6 +1,6 @@
 //! The network forward and backward, for training.
 
-use haema_kernels::{Door, Shape};
+use haema_kernels::Door;
 use serde::{Deserialize, Serialize};
 
 use crate::conv::{Conv, GradParts, Machine};
@@ -11,6 +11,7 @@ use crate::spec::{NetSpec, SpecError};
 use crate::step_times::{self, StepTimes};
 use crate::tensor::{InputTensor, Slots, Tensor};
 use crate::train_plan::TrainPlan;
+use crate::wires::shapes;
 
 /// Which channels a step drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -267,10 +268,4 @@ impl Trainer {
             );
         }
     }
-}
-
-/// Shape of each block's output.
-fn shapes(spec: &NetSpec, size: [usize; 3]) -> Result<Vec<Shape>, SpecError> {
-    let shapes = spec.shapes(size)?;
-    Ok(shapes.into_iter().map(|[c, z, y, x]| Shape::new([z, y, x], c)).collect())
 }

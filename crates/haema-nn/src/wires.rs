@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use haema_kernels::Shape;
 
-use crate::spec::{INPUT, NetSpec, Op};
+use crate::spec::{INPUT, NetSpec, Op, SpecError};
 
 /// What one block reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,12 @@ impl Wires {
     pub(crate) fn reads(&self) -> impl Iterator<Item = usize> {
         self.inputs.iter().flatten().chain(&self.residual).copied()
     }
+}
+
+/// Shape of each block's output for an input of `size` `[z, y, x]`.
+pub(crate) fn shapes(spec: &NetSpec, size: [usize; 3]) -> Result<Vec<Shape>, SpecError> {
+    let shapes = spec.shapes(size)?;
+    Ok(shapes.into_iter().map(|[c, z, y, x]| Shape::new([z, y, x], c)).collect())
 }
 
 /// Buffers given out and taken back while the steps of a network are gone through on paper.

@@ -4,6 +4,7 @@
 //! step alone. [`training`] makes the models. The pipeline prints nothing: it tells what happens
 //! through events.
 
+pub mod bench;
 pub mod evaluation;
 mod html;
 pub mod input;

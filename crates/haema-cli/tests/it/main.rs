@@ -4,7 +4,9 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod bad_input;
+mod bench;
 mod command;
+mod export;
 mod help;
 mod import;
 mod info;

@@ -376,20 +376,17 @@ impl Finish<'_> {
                 let row = (along * P::POINTS + u) * out_blocks + out_block;
                 let matrix = (row * in_blocks + in_block) * P::POINTS + v;
                 let value = isa.load(&self.sums[matrix * LANES + in_lane]);
-                for y in 0..3 {
-                    half[y][v] = add_times(isa, half[y][v], P::WEIGHTS[u][y], value);
+                for (half, &weight) in half.iter_mut().zip(&P::WEIGHTS[u]) {
+                    half[v] = add_times(isa, half[v], weight, value);
                 }
             }
-            let mut plane = [zero; 9];
-            for k in 0..9 {
-                for v in 0..P::POINTS {
-                    plane[k] = add_times(isa, plane[k], P::WEIGHTS[v][k % 3], half[k / 3][v]);
+            for (k, half) in (0..9).map(|k| (k, &half[k / 3])) {
+                let mut sum = zero;
+                for (weights, &value) in P::WEIGHTS.iter().zip(half).take(P::POINTS) {
+                    sum = add_times(isa, sum, weights[k % 3], value);
                 }
-            }
-            for z in 0..3 {
-                for k in 0..9 {
-                    let weight = Z::WEIGHTS[along][z];
-                    kernel[z][k] = add_times(isa, kernel[z][k], weight, plane[k]);
+                for (plane, &weight) in kernel.iter_mut().zip(&Z::WEIGHTS[along]) {
+                    plane[k] = add_times(isa, plane[k], weight, sum);
                 }
             }
         }

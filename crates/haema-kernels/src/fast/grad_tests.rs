@@ -151,7 +151,7 @@ proptest! {
             let nothing = ChannelBlock([f32::NAN; LANES]);
             let mut scratch = vec![nothing; grad::scratch_len(kind, io.in_blocks(), 2)];
             // All blocks together, or each for itself.
-            let split = if together { 0 } else { 1 };
+            let split = usize::from(!together);
             for blocks in [0..split, split..io.out_blocks()] {
                 if blocks.is_empty() {
                     continue;

@@ -4,10 +4,10 @@ use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up};
 use super::back::{DownBack, Join, SameBack, UpBack};
 use super::group::{self, Group};
 use super::{Fast, TILES, Walk};
-use crate::gather::{add_row, store};
 use crate::geometry::ConvKind;
 use crate::isa::{Isa, Kernel};
 use crate::layout::{ChannelBlock, ChannelStats, LANES};
+use crate::store::{add_row, store};
 
 pub(super) struct Layer<'a> {
     pub(super) fast: &'a Fast<'a>,

@@ -3,7 +3,7 @@
 //! `testdata/cnn_ds/make_golden.py` is the recipe; weights, input and target come from a generator
 //! that both sides share.
 
-use haema_nn::{DropoutSeed, Executor, Loss, Parameters, Trainer, TrainingPrecision};
+use haema_nn::{DropoutSeed, Executor, Loss, NetSpec, Parameters, Trainer, TrainingPrecision};
 
 use super::{CnnDs, Profile};
 
@@ -26,7 +26,7 @@ struct Expected {
 }
 
 /// Numerical Recipes' linear congruential generator, as numbers in −1..1.
-fn numbers(seed: u32, n: usize) -> Vec<f32> {
+pub(super) fn numbers(seed: u32, n: usize) -> Vec<f32> {
     let mut state = seed;
     (0..n)
         .map(|_| {
@@ -36,9 +36,9 @@ fn numbers(seed: u32, n: usize) -> Vec<f32> {
         .collect()
 }
 
-fn golden_network(profile: Profile) -> Trainer {
-    let spec = CnnDs { base: 5, depth: 3, ..CnnDs::profile(profile) }.spec();
-    let mut params = Parameters::zeros(&spec);
+/// Parameters of a network from the generator, of sizes that keep activations near 1.
+pub(super) fn generated(spec: &NetSpec) -> Parameters {
+    let mut params = Parameters::zeros(spec);
     for (seed, info) in params.infos().to_vec().into_iter().enumerate() {
         let fan_in: usize = info.shape.iter().skip(1).product();
         let values = numbers(seed as u32 + 1, info.len());
@@ -53,6 +53,12 @@ fn golden_network(profile: Profile) -> Trainer {
             };
         }
     }
+    params
+}
+
+fn golden_network(profile: Profile) -> Trainer {
+    let spec = CnnDs { base: 5, depth: 3, ..CnnDs::profile(profile) }.spec();
+    let params = generated(&spec);
     Trainer::new(spec, params, SIZE, 2).unwrap()
 }
 

@@ -101,7 +101,10 @@ impl Model {
     ///
     /// Never: a test reads the file that is built in.
     pub fn built_in() -> Self {
-        Self::from_bytes(BUILT_IN).expect("a test reads the model that is built in")
+        let mut model =
+            Self::from_bytes(BUILT_IN).expect("a test reads the model that is built in");
+        model.metadata.entry("licence".to_owned()).or_insert_with(|| LICENCE.to_owned());
+        model
     }
 
     /// Its name.
@@ -112,6 +115,11 @@ impl Model {
     /// SHA-256 of its parameters, hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Its network.
+    pub fn spec(&self) -> &NetSpec {
+        &self.spec
     }
 
     /// Its parameters.
@@ -215,6 +223,9 @@ impl Predicted {
 
 /// The model that comes with haema: training/built-in-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
+/// On what terms it comes, and whose scans it learned from.
+const LICENCE: &str =
+    "MIT OR Apache-2.0; trained on CT-ICH 1.0.0 (CC BY 4.0, doi:10.13026/w8q8-ky94)";
 
 #[cfg(test)]
 mod tests {
