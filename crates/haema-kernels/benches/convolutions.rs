@@ -52,8 +52,13 @@ fn convolutions(criterion: &mut Criterion) {
         let mut weights = vec![ChannelBlock::default(); fast::weight_len(kind, channels)];
         fast::pack_weights(kind, channels, |_, _, _| 1.0, &mut weights);
         let out_shape = Shape::new(kind.out_size(SIZE), CHANNELS);
-        let convolution =
-            Fast { kind, inputs: &inputs, weights: &weights, out_shape, write: Write::Set };
+        let convolution = Fast {
+            walk: kind.into(),
+            inputs: &inputs,
+            weights: &weights,
+            out_shape,
+            write: Write::Set,
+        };
         let mut out = vec![ChannelBlock::default(); out_shape.len()];
         let blocks = CHANNELS / LANES;
         let mut scratch = vec![ChannelBlock::default(); fast::scratch_len(kind, blocks, blocks)];

@@ -25,9 +25,14 @@
 //! square is 2e-6 of an output's for 3³, and 2e-7 for stride 2 and upsampling.
 
 mod axis;
+mod back;
+pub mod grad;
+mod group;
 mod layer;
 mod weights;
 
+#[cfg(test)]
+mod grad_tests;
 #[cfg(test)]
 mod tests;
 
@@ -36,17 +41,49 @@ use crate::isa::Door;
 use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, View, Write};
 use crate::pack::Channels;
 use axis::{Alone, Axis, Down, Same, Split, Up};
+use back::{DownBack, Join, SameBack, UpBack};
 use layer::{Layer, Scratch};
 pub use weights::{pack_weights, weight_len};
 
 /// Tiles that go through the products together.
 const TILES: usize = 16;
 
+/// A convolution, or the gradient of what goes into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// The convolution itself.
+    Forward(ConvKind),
+    /// Its data gradient: output gradient in, input gradient out, and so are the channels.
+    Back(ConvKind),
+}
+
+impl From<ConvKind> for Walk {
+    fn from(kind: ConvKind) -> Self {
+        Self::Forward(kind)
+    }
+}
+
+impl Walk {
+    fn kind(self) -> ConvKind {
+        match self {
+            Self::Forward(kind) | Self::Back(kind) => kind,
+        }
+    }
+
+    /// Whether an input of `size` `[z, y, x]` gives an output of `out_size`.
+    fn fits(self, size: [usize; 3], out_size: [usize; 3]) -> bool {
+        match self {
+            Self::Forward(kind) => kind.out_size(size) == out_size,
+            Self::Back(kind) => kind.out_size(out_size) == size,
+        }
+    }
+}
+
 /// What to convolve. `weights` come from [`pack_weights`].
 #[derive(Debug, Clone, Copy)]
 pub struct Fast<'a> {
     /// Which convolution.
-    pub kind: ConvKind,
+    pub walk: Walk,
     /// Input tensors, side by side in channels, all of one size.
     pub inputs: &'a [View<'a>],
     /// Packed weights.
@@ -58,19 +95,19 @@ pub struct Fast<'a> {
 }
 
 /// Output planes of one layer of tiles.
-pub fn layer_planes(kind: ConvKind) -> usize {
-    sizes(kind).outputs[0]
+pub fn layer_planes(walk: impl Into<Walk>) -> usize {
+    sizes(walk.into()).outputs[0]
 }
 
 /// Elements of scratch that [`layer`] needs.
-pub fn scratch_len(kind: ConvKind, in_blocks: usize, out_blocks: usize) -> usize {
-    let sizes = sizes(kind);
+pub fn scratch_len(walk: impl Into<Walk>, in_blocks: usize, out_blocks: usize) -> usize {
+    let sizes = sizes(walk.into());
     sizes.parts(in_blocks, out_blocks).iter().sum()
 }
 
 /// Operations of the products for an output of `size` `[z, y, x]`, a multiply-add being two.
-pub fn flop(kind: ConvKind, channels: Channels<'_>, size: [usize; 3]) -> f64 {
-    let Sizes { points, outputs, .. } = sizes(kind);
+pub fn flop(walk: impl Into<Walk>, channels: Channels<'_>, size: [usize; 3]) -> f64 {
+    let Sizes { points, outputs, .. } = sizes(walk.into());
     let [z, y, x] = size;
     let in_plane = y.div_ceil(outputs[1]) * x.div_ceil(outputs[1]);
     let products = z.div_ceil(outputs[0]) * in_plane * points[0] * points[1].pow(2);
@@ -109,14 +146,24 @@ impl Sizes {
     }
 }
 
-fn sizes(kind: ConvKind) -> Sizes {
-    match kind {
-        ConvKind::Same3 => Sizes::of::<Same, Same>(),
-        ConvKind::Plane3 => Sizes::of::<Alone, Same>(),
-        ConvKind::Down3 | ConvKind::Down3TfSame => Sizes::of::<Down<0>, Down<0>>(),
-        ConvKind::Up3 => Sizes::of::<Up, Up>(),
-        ConvKind::Pointwise => Sizes::of::<Alone, Alone>(),
-        ConvKind::Transposed2 => Sizes::of::<Split, Split>(),
+fn sizes(walk: Walk) -> Sizes {
+    match walk {
+        Walk::Forward(kind) => match kind {
+            ConvKind::Same3 => Sizes::of::<Same, Same>(),
+            ConvKind::Plane3 => Sizes::of::<Alone, Same>(),
+            ConvKind::Down3 | ConvKind::Down3TfSame => Sizes::of::<Down<0>, Down<0>>(),
+            ConvKind::Up3 => Sizes::of::<Up, Up>(),
+            ConvKind::Pointwise => Sizes::of::<Alone, Alone>(),
+            ConvKind::Transposed2 => Sizes::of::<Split, Split>(),
+        },
+        Walk::Back(kind) => match kind {
+            ConvKind::Same3 => Sizes::of::<SameBack, SameBack>(),
+            ConvKind::Plane3 => Sizes::of::<Alone, SameBack>(),
+            ConvKind::Down3 | ConvKind::Down3TfSame => Sizes::of::<DownBack<0>, DownBack<0>>(),
+            ConvKind::Up3 => Sizes::of::<UpBack, UpBack>(),
+            ConvKind::Pointwise => Sizes::of::<Alone, Alone>(),
+            ConvKind::Transposed2 => Sizes::of::<Join, Join>(),
+        },
     }
 }
 
@@ -138,17 +185,17 @@ pub fn layer(
     let shape = fast.out_shape;
     let in_blocks: usize = fast.inputs.iter().map(|view| view.shape.blocks).sum();
     let size = fast.inputs[0].shape.size;
-    let planes = layer_planes(fast.kind);
+    let planes = layer_planes(fast.walk);
     let own_planes = planes.min(shape.size[0].saturating_sub(layer * planes));
-    assert_eq!(shape.size, fast.kind.out_size(size), "fast: output does not fit the input");
+    assert!(fast.walk.fits(size, shape.size), "fast: output does not fit the input");
     assert!(fast.inputs.iter().all(|view| view.shape.size == size), "fast: sizes differ");
     assert_eq!(out.len(), own_planes * shape.slab_len(), "fast: output is not the layer's slabs");
     assert!(stats.is_empty() || stats.len() == shape.blocks, "fast: stats do not fit");
-    let wanted = weights::len(fast.kind, in_blocks, shape.blocks);
+    let wanted = weights::len(fast.walk, in_blocks, shape.blocks);
     assert_eq!(fast.weights.len(), wanted, "fast: weights do not fit");
-    let sizes = sizes(fast.kind);
+    let sizes = sizes(fast.walk);
     let [strips, rows, points, products, columns, _] = sizes.parts(in_blocks, shape.blocks);
-    let scratch = &mut scratch[..scratch_len(fast.kind, in_blocks, shape.blocks)];
+    let scratch = &mut scratch[..scratch_len(fast.walk, in_blocks, shape.blocks)];
     let (strips, scratch) = scratch.split_at_mut(strips);
     let (rows, scratch) = scratch.split_at_mut(rows);
     let (points, scratch) = scratch.split_at_mut(points);

@@ -11,7 +11,7 @@ pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
 
-use crate::layout::ChannelBlock;
+use crate::layout::{ChannelBlock, HalfBlock};
 
 /// Sixteen `f32` lanes and what kernels do with them. A value of a type that implements this is
 /// proof that the CPU has its instructions.
@@ -28,6 +28,10 @@ pub trait Isa: Copy {
     fn load(self, from: &ChannelBlock) -> Self::V;
     /// Stores a block.
     fn store(self, value: Self::V, to: &mut ChannelBlock);
+    /// Loads a block of half the width.
+    fn load_half(self, from: &HalfBlock) -> Self::V;
+    /// Stores a block in half the width, rounded to nearest, ties to even. Values must be finite.
+    fn store_half(self, value: Self::V, to: &mut HalfBlock);
     /// Stores a block past the caches. [`Door::run`] makes it seen when it returns.
     fn stream(self, value: Self::V, to: &mut ChannelBlock);
     /// Asks for a block to be brought near, where the instruction set has a way to.

@@ -19,6 +19,12 @@ pub const LANES: usize = 16;
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ChannelBlock(pub [f32; LANES]);
 
+/// Sixteen channels of one voxel as bfloat16, the upper halves of `f32`: half the memory, eight bits
+/// of precision.
+#[repr(C, align(32))]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HalfBlock(pub [u16; LANES]);
+
 /// Sums over the voxels of one plane, for each channel of a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ChannelStats {

@@ -1,9 +1,9 @@
 //! The first convolution: 3³ from one channel. Its input is not channel-blocked, for fifteen of
 //! sixteen lanes would be empty.
 
-use crate::gather::{add_row, store};
 use crate::isa::{Door, Isa, Kernel};
 use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, Write};
+use crate::store::{add_row, store};
 
 /// Taps of the kernel.
 const TAPS: usize = 27;

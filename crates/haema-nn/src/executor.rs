@@ -10,7 +10,7 @@ use haema_kernels::norm::{self as kernel, Activation};
 use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View, resize};
 
 use crate::conv::{Inputs, Machine};
-use crate::loss::sigmoid;
+use crate::logistic::sigmoid;
 use crate::params::Parameters;
 use crate::spec::{LayerRow, NetSpec, SpecError};
 use crate::tensor::InputTensor;

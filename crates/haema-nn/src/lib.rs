@@ -12,8 +12,10 @@ mod adam;
 mod checkpoint;
 mod conv;
 mod executor;
+mod logistic;
 mod loss;
 mod node;
+mod node_grad;
 mod norm;
 pub mod onnx;
 mod parallel;
@@ -21,10 +23,13 @@ mod params;
 mod peak;
 mod schedule;
 mod spec;
+mod step_times;
 mod sum_up;
 mod tensor;
 pub mod tensors;
+mod train_plan;
 mod trainer;
+mod wires;
 
 #[cfg(test)]
 mod tests;
@@ -41,4 +46,5 @@ pub use spec::{
     BlockSpec, ConvSpec, DropoutKind, Kernel, LayerRow, NetSpec, NormActSpec, NormMode, NormSpec,
     Op, SpecError, Up,
 };
-pub use trainer::{DropoutSeed, Trainer};
+pub use step_times::{BlockTimes, StepTimes};
+pub use trainer::{DropoutSeed, Trainer, TrainingPrecision};

@@ -1,6 +1,7 @@
 //! From a convolution's sums to the affine map of each channel, and back.
 
-use haema_kernels::norm::{ChannelGrad, ChannelMap};
+use haema_kernels::norm::ChannelMap;
+use haema_kernels::norm_grad::ChannelGrad;
 use haema_kernels::{ChannelStats, LANES};
 
 use crate::spec::{NormMode, NormSpec};

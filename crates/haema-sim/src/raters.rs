@@ -75,7 +75,7 @@ pub fn draw(truth: &Volume<f32>, grid: &Grid, rater: &Rater, seed: u64) -> Volum
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let seen = noticed(truth, grid, rater, &mut random);
     let slice_ml = |z: usize| {
-        let voxels = seen.plane(z).iter().filter(|&&voxel| voxel == 1).count();
+        let voxels = seen.plane(z).iter().filter(|&&voxel| voxel != 0).count();
         voxels as f64 * grid.voxel_volume_mm3(z) / 1000.0
     };
     let seen_ml: f64 = (0..seen.size()[0]).map(slice_ml).sum();

@@ -1,11 +1,13 @@
 //! The kernel: one layer of tiles.
 
 use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up};
-use super::{Fast, TILES};
-use crate::gather::{add_row, store};
+use super::back::{DownBack, Join, SameBack, UpBack};
+use super::group::{self, Group};
+use super::{Fast, TILES, Walk};
 use crate::geometry::ConvKind;
 use crate::isa::{Isa, Kernel};
-use crate::layout::{ChannelBlock, ChannelStats, LANES, View};
+use crate::layout::{ChannelBlock, ChannelStats, LANES};
+use crate::store::{add_row, store};
 
 pub(super) struct Layer<'a> {
     pub(super) fast: &'a Fast<'a>,
@@ -35,34 +37,27 @@ pub(super) struct Scratch<'a> {
 impl Kernel for Layer<'_> {
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
-        match self.fast.kind {
-            ConvKind::Same3 => self.groups::<I, Same, Same>(isa),
-            ConvKind::Plane3 => self.groups::<I, Alone, Same>(isa),
-            ConvKind::Up3 => self.groups::<I, Up, Up>(isa),
-            ConvKind::Down3 => self.groups::<I, Down<-1>, Down<-1>>(isa),
-            ConvKind::Down3TfSame => self.groups::<I, Down<0>, Down<0>>(isa),
-            ConvKind::Pointwise => self.groups::<I, Alone, Alone>(isa),
-            ConvKind::Transposed2 => self.groups::<I, Split, Split>(isa),
+        match self.fast.walk {
+            Walk::Forward(kind) => match kind {
+                ConvKind::Same3 => self.groups::<I, Same, Same>(isa),
+                ConvKind::Plane3 => self.groups::<I, Alone, Same>(isa),
+                ConvKind::Up3 => self.groups::<I, Up, Up>(isa),
+                ConvKind::Down3 => self.groups::<I, Down<-1>, Down<-1>>(isa),
+                ConvKind::Down3TfSame => self.groups::<I, Down<0>, Down<0>>(isa),
+                ConvKind::Pointwise => self.groups::<I, Alone, Alone>(isa),
+                ConvKind::Transposed2 => self.groups::<I, Split, Split>(isa),
+            },
+            Walk::Back(kind) => match kind {
+                ConvKind::Same3 => self.groups::<I, SameBack, SameBack>(isa),
+                ConvKind::Plane3 => self.groups::<I, Alone, SameBack>(isa),
+                ConvKind::Up3 => self.groups::<I, UpBack, UpBack>(isa),
+                ConvKind::Down3 => self.groups::<I, DownBack<-1>, DownBack<-1>>(isa),
+                ConvKind::Down3TfSame => self.groups::<I, DownBack<0>, DownBack<0>>(isa),
+                ConvKind::Pointwise => self.groups::<I, Alone, Alone>(isa),
+                ConvKind::Transposed2 => self.groups::<I, Join, Join>(isa),
+            },
         }
     }
-}
-
-/// Sixteen tiles of a layer, or what is left of them, in row-major order.
-#[derive(Clone, Copy)]
-struct Group {
-    first: usize,
-    count: usize,
-    tiles_across: usize,
-}
-
-/// The tiles of a group that lie in one row of tiles.
-#[derive(Clone, Copy)]
-struct Segment {
-    /// Its first tile's place in the group.
-    first: usize,
-    /// Row and column of its first tile.
-    tile: [usize; 2],
-    count: usize,
 }
 
 /// Most input blocks for which one row's weights stay in the first-level cache beside what they are
@@ -77,41 +72,6 @@ struct At {
     out_block: usize,
 }
 
-impl Group {
-    #[inline(always)]
-    fn segments(self) -> impl Iterator<Item = Segment> {
-        let mut first = 0;
-        std::iter::from_fn(move || {
-            let at = self.first + first;
-            let tile = [at / self.tiles_across, at % self.tiles_across];
-            let count = (self.tiles_across - tile[1]).min(self.count - first);
-            let segment = Segment { first, tile, count };
-            first += count;
-            (count > 0).then_some(segment)
-        })
-    }
-
-    /// Row and column of tile `t`.
-    #[inline(always)]
-    fn tile(self, t: usize) -> [usize; 2] {
-        [(self.first + t) / self.tiles_across, (self.first + t) % self.tiles_across]
-    }
-}
-
-impl Segment {
-    /// Input columns.
-    #[inline(always)]
-    fn width<P: Axis>(&self) -> usize {
-        (self.count - 1) * P::INPUT_STEP + P::INPUTS
-    }
-
-    /// Where its columns begin; a row has room for tiles that share nothing.
-    #[inline(always)]
-    fn start<P: Axis>(&self) -> usize {
-        self.first * P::INPUTS
-    }
-}
-
 impl<'a> Layer<'a> {
     #[inline(always)]
     fn groups<I: Isa, Z: Axis, P: Axis>(&mut self, isa: I) {
@@ -123,11 +83,14 @@ impl<'a> Layer<'a> {
             let group = Group { first, count: TILES.min(tiles - first), tiles_across };
             let next = first + TILES;
             let next = Group { first: next, count: TILES.min(tiles.saturating_sub(next)), ..group };
-            self.read::<I, Z, P>(isa, group);
+            let from = (self.fast.inputs, self.index);
+            group::read::<I, Z, P>(isa, from, group, self.scratch.strips);
             for z in 0..Z::POINTS {
-                self.transform_y::<I, Z, P>(isa, group, z);
+                let from = (&*self.scratch.strips, z);
+                group::transform_y::<I, Z, P>(isa, from, group, self.scratch.rows);
                 for y in 0..P::POINTS {
-                    self.transform_x::<I, P>(isa, group, y);
+                    let from = (&*self.scratch.rows, y);
+                    group::transform_x::<I, P>(isa, from, group, self.scratch.points);
                     for out_block in 0..blocks {
                         let at = At { z, y, out_block };
                         if I::HAS_MANY_REGISTERS && self.in_blocks <= FEW_BLOCKS {
@@ -146,78 +109,6 @@ impl<'a> Layer<'a> {
                 let sums = self.write::<I, Z, P>(isa, group, out_block);
                 if let Some(stats) = self.stats.get_mut(out_block) {
                     add_row(isa, stats, sums);
-                }
-            }
-        }
-    }
-
-    /// Reads a group's inputs, activates them, and transforms them along depth.
-    #[inline(always)]
-    fn read<I: Isa, Z: Axis, P: Axis>(&mut self, isa: I, group: Group) {
-        let (columns, strip) = (TILES * P::INPUTS, TILES * P::INPUTS * P::INPUTS);
-        let mut strips = self.scratch.strips.chunks_exact_mut(Z::POINTS * strip);
-        for view in self.fast.inputs {
-            for block in 0..view.shape.blocks {
-                let strips = strips.next().expect("one part for each input block");
-                for segment in group.segments() {
-                    for row in 0..P::INPUTS {
-                        let [y, x] = segment.tile.map(|at| at * P::INPUT_STEP);
-                        let corner = [
-                            (self.index * Z::INPUT_STEP) as isize + Z::FIRST,
-                            (y + row) as isize + P::FIRST,
-                            x as isize + P::FIRST,
-                        ];
-                        let rows = Rows { view: *view, block, corner, width: segment.width::<P>() };
-                        let to = row * columns + segment.start::<P>();
-                        rows.read::<I, Z>(isa, &mut strips[to..], strip);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Transforms one point along z along y.
-    #[inline(always)]
-    fn transform_y<I: Isa, Z: Axis, P: Axis>(&mut self, isa: I, group: Group, z: usize) {
-        let columns = TILES * P::INPUTS;
-        let strips = self.scratch.strips.chunks_exact(P::INPUTS * columns);
-        let rows = self.scratch.rows.chunks_exact_mut(P::POINTS * columns);
-        for (strip, rows) in strips.skip(z).step_by(Z::POINTS).zip(rows) {
-            for segment in group.segments() {
-                let start = segment.start::<P>();
-                for column in start..start + segment.width::<P>() {
-                    let mut values = [isa.splat(0.0); MOST_POINTS];
-                    for y in 0..P::INPUTS {
-                        values[y] = isa.load(&strip[y * columns + column]);
-                    }
-                    let values = P::input(isa, values);
-                    for y in 0..P::POINTS {
-                        isa.store(values[y], &mut rows[y * columns + column]);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Transforms one point along y along x.
-    #[inline(always)]
-    fn transform_x<I: Isa, P: Axis>(&mut self, isa: I, group: Group, y: usize) {
-        let columns = TILES * P::INPUTS;
-        let points = self.scratch.points.chunks_exact_mut(P::POINTS * TILES);
-        for (block, points) in points.enumerate() {
-            let row = &self.scratch.rows[(block * P::POINTS + y) * columns..][..columns];
-            for segment in group.segments() {
-                for t in 0..segment.count {
-                    let start = segment.start::<P>() + t * P::INPUT_STEP;
-                    let inputs = &row[start..start + P::INPUTS];
-                    let mut values = [isa.splat(0.0); MOST_POINTS];
-                    for x in 0..P::INPUTS {
-                        values[x] = isa.load(&inputs[x]);
-                    }
-                    let values = P::input(isa, values);
-                    for x in 0..P::POINTS {
-                        isa.store(values[x], &mut points[x * TILES + segment.first + t]);
-                    }
                 }
             }
         }
@@ -396,67 +287,6 @@ impl<'a> Layer<'a> {
             }
         }
         sums
-    }
-}
-
-/// One row of a segment through all planes that a layer reads.
-struct Rows<'a> {
-    view: View<'a>,
-    block: usize,
-    /// First voxel `[z, y, x]`.
-    corner: [isize; 3],
-    width: usize,
-}
-
-impl Rows<'_> {
-    /// Activates the row, transforms it along depth, and leaves each point `stride` after the last.
-    /// What lies outside the tensor is zero after activation, not before.
-    #[inline(always)]
-    fn read<I: Isa, Z: Axis>(&self, isa: I, to: &mut [ChannelBlock], stride: usize) {
-        let [depth, height, width] = self.view.shape.size.map(|n| n as isize);
-        let [z, y, x] = self.corner;
-        let (mut from, mut end) = (0, 0);
-        let mut rows: [Option<&[ChannelBlock]>; MOST_POINTS] = [None; MOST_POINTS];
-        if (0..height).contains(&y) {
-            from = (-x).clamp(0, self.width as isize) as usize;
-            end = (width - x).clamp(from as isize, self.width as isize) as usize;
-            let start =
-                self.view.shape.pitch() * (y + 1) as usize + (x + 1 + from as isize) as usize;
-            for (k, row) in rows.iter_mut().enumerate().take(Z::INPUTS) {
-                let z = z + k as isize;
-                if (0..depth).contains(&z) {
-                    *row =
-                        Some(&self.view.plane(z as usize, self.block)[start..start + (end - from)]);
-                }
-            }
-        }
-        let zero = isa.splat(0.0);
-        for point in 0..Z::POINTS {
-            let to = &mut to[point * stride..][..self.width];
-            for place in &mut to[..from] {
-                isa.store(zero, place);
-            }
-            for place in &mut to[end..] {
-                isa.store(zero, place);
-            }
-        }
-        let (map, slope) = self.view.activation_of(self.block);
-        let (scale, shift) = map.load(isa);
-        let slope = isa.splat(slope);
-        let to = &mut to[from..];
-        for i in 0..end - from {
-            let mut values = [zero; MOST_POINTS];
-            for k in 0..Z::INPUTS {
-                if let Some(row) = rows[k] {
-                    let value = isa.mul_add(isa.load(&row[i]), scale, shift);
-                    values[k] = isa.max(value, isa.mul(value, slope));
-                }
-            }
-            let points = Z::input(isa, values);
-            for point in 0..Z::POINTS {
-                isa.store(points[point], &mut to[point * stride + i]);
-            }
-        }
     }
 }
 

@@ -161,7 +161,8 @@ impl Pending {
                 View::new(*shape, data).activated(Activation { maps, slope: self.slope })
             })
             .collect();
-        let job = Fast { kind, inputs: &inputs, weights: &weights, out_shape: shape, write };
+        let job =
+            Fast { walk: kind.into(), inputs: &inputs, weights: &weights, out_shape: shape, write };
         // What scratch holds must not matter, not even where it is no number.
         let nothing = ChannelBlock([f32::NAN; LANES]);
         let mut scratch =

@@ -1,6 +1,8 @@
 //! Weights of fast convolutions, transformed and packed.
 
+use super::Walk;
 use super::axis::{Alone, Axis, Down, Same, Split, Up};
+use super::back::{DownBack, Join, SameBack, UpBack};
 use crate::geometry::ConvKind;
 use crate::layout::{ChannelBlock, LANES};
 use crate::pack::Channels;
@@ -8,49 +10,61 @@ use crate::pack::Channels;
 /// `G` along `[z, y, x]` with its number of points.
 type Transforms = [&'static [[f64; 3]]; 3];
 
-fn transforms(kind: ConvKind) -> Transforms {
+fn transforms(walk: Walk) -> Transforms {
     const fn of<A: Axis>() -> &'static [[f64; 3]] {
         const { A::WEIGHTS.split_at(A::POINTS).0 }
     }
-    match kind {
-        ConvKind::Same3 => [of::<Same>(); 3],
-        ConvKind::Plane3 => [of::<Alone>(), of::<Same>(), of::<Same>()],
-        ConvKind::Down3 | ConvKind::Down3TfSame => [of::<Down<0>>(); 3],
-        ConvKind::Up3 => [of::<Up>(); 3],
-        ConvKind::Pointwise => [of::<Alone>(); 3],
-        ConvKind::Transposed2 => [of::<Split>(); 3],
+    match walk {
+        Walk::Forward(kind) => match kind {
+            ConvKind::Same3 => [of::<Same>(); 3],
+            ConvKind::Plane3 => [of::<Alone>(), of::<Same>(), of::<Same>()],
+            ConvKind::Down3 | ConvKind::Down3TfSame => [of::<Down<0>>(); 3],
+            ConvKind::Up3 => [of::<Up>(); 3],
+            ConvKind::Pointwise => [of::<Alone>(); 3],
+            ConvKind::Transposed2 => [of::<Split>(); 3],
+        },
+        Walk::Back(kind) => match kind {
+            ConvKind::Same3 => [of::<SameBack>(); 3],
+            ConvKind::Plane3 => [of::<Alone>(), of::<SameBack>(), of::<SameBack>()],
+            ConvKind::Down3 | ConvKind::Down3TfSame => [of::<DownBack<0>>(); 3],
+            ConvKind::Up3 => [of::<UpBack>(); 3],
+            ConvKind::Pointwise => [of::<Alone>(); 3],
+            ConvKind::Transposed2 => [of::<Join>(); 3],
+        },
     }
 }
 
-pub(super) fn len(kind: ConvKind, in_blocks: usize, out_blocks: usize) -> usize {
-    let points: usize = transforms(kind).iter().map(|g| g.len()).product();
+pub(super) fn len(walk: Walk, in_blocks: usize, out_blocks: usize) -> usize {
+    let points: usize = transforms(walk).iter().map(|g| g.len()).product();
     points * in_blocks * out_blocks * LANES
 }
 
 /// Elements of the packed weights.
-pub fn weight_len(kind: ConvKind, channels: Channels<'_>) -> usize {
-    len(kind, channels.in_blocks(), channels.out_blocks())
+pub fn weight_len(walk: impl Into<Walk>, channels: Channels<'_>) -> usize {
+    len(walk.into(), channels.in_blocks(), channels.out_blocks())
 }
 
 /// Transforms weights in `f64` and packs them:
 /// `[point along z][point along y][output block][input block][point along x][input channel]`.
 ///
-/// `weight(output channel, input channel, kernel tap)` gives the logical weights, taps row by row.
+/// `weight(output channel, input channel, kernel tap)` gives the logical weights, taps row by row; on
+/// the way back the gradient's output channels are the convolution's input channels.
 ///
 /// # Panics
 ///
 /// Where `into` is not [`weight_len`] long.
 pub fn pack_weights(
-    kind: ConvKind,
+    walk: impl Into<Walk>,
     channels: Channels<'_>,
     weight: impl Fn(usize, usize, usize) -> f32,
     into: &mut [ChannelBlock],
 ) {
-    assert_eq!(into.len(), weight_len(kind, channels), "fast: wrong length");
+    let walk = walk.into();
+    assert_eq!(into.len(), weight_len(walk, channels), "fast: wrong length");
     into.fill(ChannelBlock::default());
-    let g = transforms(kind);
+    let g = transforms(walk);
     let in_blocks = channels.in_blocks();
-    let [depth, height, width] = kind.kernel_size();
+    let [depth, height, width] = walk.kind().kernel_size();
     for out_block in 0..channels.out_blocks() {
         let first = out_block * LANES;
         let lanes = LANES.min(channels.output - first);

@@ -6,16 +6,22 @@
 #![expect(unsafe_code, reason = "intrinsics of instruction sets proved present by a token")]
 
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_prefetch, _mm_sfence, _mm256_add_ps,
-    _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps, _mm256_mul_ps,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm256_stream_ps, _mm256_sub_ps,
-    _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_mask_blend_ps,
-    _mm512_max_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_store_ps, _mm512_stream_ps, _mm512_sub_ps,
+    __m128i, __m256, __m256i, __m512, _CMP_GT_OQ, _MM_HINT_T1, _mm_load_si128, _mm_packus_epi32,
+    _mm_prefetch, _mm_sfence, _mm_store_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+    _mm256_cmp_ps, _mm256_cvtepu16_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps,
+    _mm256_load_ps, _mm256_load_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_store_ps,
+    _mm256_store_si256, _mm256_stream_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_load_ps,
+    _mm512_mask_blend_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_store_ps,
+    _mm512_stream_ps, _mm512_sub_ps,
 };
 
 use super::{Isa, Kernel};
-use crate::layout::ChannelBlock;
+use crate::layout::{ChannelBlock, HalfBlock};
 
 /// This CPU has AVX-512F. Only [`Avx512::detect`] makes one, so holding it is the proof.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +104,46 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn load_half(self, from: &HalfBlock) -> __m512 {
+        let from = std::ptr::from_ref(from).cast::<__m256i>();
+        // SAFETY: `self` proves AVX-512F, which includes AVX; a `HalfBlock` is 32 bytes, aligned to
+        // 32.
+        let halves = unsafe { _mm256_load_si256(from) };
+        // SAFETY: `self` proves AVX-512F.
+        let wide = unsafe { _mm512_cvtepu16_epi32(halves) };
+        // SAFETY: `self` proves AVX-512F.
+        let bits = unsafe { _mm512_slli_epi32::<16>(wide) };
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_castsi512_ps(bits) }
+    }
+
+    #[inline(always)]
+    fn store_half(self, value: __m512, to: &mut HalfBlock) {
+        // SAFETY: `self` proves AVX-512F.
+        let bits = unsafe { _mm512_castps_si512(value) };
+        // SAFETY: `self` proves AVX-512F.
+        let place = unsafe { _mm512_srli_epi32::<16>(bits) };
+        // SAFETY: `self` proves AVX-512F.
+        let one = unsafe { _mm512_set1_epi32(1) };
+        // SAFETY: `self` proves AVX-512F.
+        let odd = unsafe { _mm512_and_si512(place, one) };
+        // SAFETY: `self` proves AVX-512F.
+        let under_half = unsafe { _mm512_set1_epi32(0x7FFF) };
+        // SAFETY: `self` proves AVX-512F.
+        let rounding = unsafe { _mm512_add_epi32(odd, under_half) };
+        // SAFETY: `self` proves AVX-512F.
+        let rounded = unsafe { _mm512_add_epi32(bits, rounding) };
+        // SAFETY: `self` proves AVX-512F.
+        let upper = unsafe { _mm512_srli_epi32::<16>(rounded) };
+        // SAFETY: `self` proves AVX-512F.
+        let halves = unsafe { _mm512_cvtepi32_epi16(upper) };
+        let to = std::ptr::from_mut(to).cast::<__m256i>();
+        // SAFETY: `self` proves AVX-512F, which includes AVX; a `HalfBlock` is 32 bytes, aligned to
+        // 32.
+        unsafe { _mm256_store_si256(to, halves) }
+    }
+
+    #[inline(always)]
     fn stream(self, value: __m512, to: &mut ChannelBlock) {
         // SAFETY: `self` proves AVX-512F; a `ChannelBlock` is 64 bytes, aligned to 64. `enter` ends
         // with a fence, so the exclusive borrow has ended before anyone reads what is written here;
@@ -157,6 +203,44 @@ impl Isa for Avx512 {
     }
 }
 
+/// Eight bfloat16 as `f32`; the token proves AVX2.
+#[inline(always)]
+fn widen(_proof: Avx2, halves: __m128i) -> __m256 {
+    // SAFETY: the token proves AVX2.
+    let wide = unsafe { _mm256_cvtepu16_epi32(halves) };
+    // SAFETY: the token proves AVX2.
+    let bits = unsafe { _mm256_slli_epi32::<16>(wide) };
+    // SAFETY: the token proves AVX2.
+    unsafe { _mm256_castsi256_ps(bits) }
+}
+
+/// Eight `f32` as bfloat16, rounded to nearest, ties to even; the token proves AVX2.
+#[inline(always)]
+fn narrow(_proof: Avx2, value: __m256) -> __m128i {
+    // SAFETY: the token proves AVX2.
+    let bits = unsafe { _mm256_castps_si256(value) };
+    // SAFETY: the token proves AVX2.
+    let place = unsafe { _mm256_srli_epi32::<16>(bits) };
+    // SAFETY: the token proves AVX2.
+    let one = unsafe { _mm256_set1_epi32(1) };
+    // SAFETY: the token proves AVX2.
+    let odd = unsafe { _mm256_and_si256(place, one) };
+    // SAFETY: the token proves AVX2.
+    let under_half = unsafe { _mm256_set1_epi32(0x7FFF) };
+    // SAFETY: the token proves AVX2.
+    let rounding = unsafe { _mm256_add_epi32(odd, under_half) };
+    // SAFETY: the token proves AVX2.
+    let rounded = unsafe { _mm256_add_epi32(bits, rounding) };
+    // SAFETY: the token proves AVX2.
+    let upper = unsafe { _mm256_srli_epi32::<16>(rounded) };
+    // SAFETY: the token proves AVX2.
+    let low = unsafe { _mm256_castsi256_si128(upper) };
+    // SAFETY: the token proves AVX2.
+    let high = unsafe { _mm256_extracti128_si256::<1>(upper) };
+    // SAFETY: the token proves AVX2, which includes SSE4.1; both halves are below 2¹⁶.
+    unsafe { _mm_packus_epi32(low, high) }
+}
+
 /// Applies a function to both halves.
 #[inline(always)]
 fn halves(f: impl Fn(usize) -> __m256) -> [__m256; 2] {
@@ -190,6 +274,27 @@ impl Isa for Avx2 {
         unsafe { _mm256_store_ps(low.as_mut_ptr(), value[0]) };
         // SAFETY: `self` proves AVX; the upper half is 32 bytes, 32 after an address aligned to 64.
         unsafe { _mm256_store_ps(high.as_mut_ptr(), value[1]) };
+    }
+
+    #[inline(always)]
+    fn load_half(self, from: &HalfBlock) -> Self::V {
+        let (low, high) = from.0.split_at(8);
+        // SAFETY: `self` proves AVX2; the lower half is 16 bytes, aligned to 32.
+        let low = unsafe { _mm_load_si128(low.as_ptr().cast()) };
+        // SAFETY: `self` proves AVX2; the upper half is 16 bytes, 16 after an address aligned to 32.
+        let high = unsafe { _mm_load_si128(high.as_ptr().cast()) };
+        [widen(self, low), widen(self, high)]
+    }
+
+    #[inline(always)]
+    fn store_half(self, value: Self::V, to: &mut HalfBlock) {
+        let (low, high) = to.0.split_at_mut(8);
+        let halves = narrow(self, value[0]);
+        // SAFETY: `self` proves AVX2; the lower half is 16 bytes, aligned to 32.
+        unsafe { _mm_store_si128(low.as_mut_ptr().cast(), halves) };
+        let halves = narrow(self, value[1]);
+        // SAFETY: `self` proves AVX2; the upper half is 16 bytes, 16 after an address aligned to 32.
+        unsafe { _mm_store_si128(high.as_mut_ptr().cast(), halves) };
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 //! `testdata/cnn_ds/make_golden.py` is the recipe; weights, input and target come from a generator
 //! that both sides share.
 
-use haema_nn::{DropoutSeed, Executor, Loss, NetSpec, Parameters, Trainer};
+use haema_nn::{DropoutSeed, Executor, Loss, NetSpec, Parameters, Trainer, TrainingPrecision};
 
 use super::{CnnDs, Profile};
 
@@ -112,4 +112,14 @@ fn the_paper_profile_agrees_with_jax() {
 #[test]
 fn the_recommended_profile_agrees_with_jax() {
     check(Profile::Recommended, include_str!("../../testdata/cnn_ds/recommended.expected.json"));
+}
+
+/// What the first page of the training guide says of memory.
+#[test]
+fn a_step_of_the_whole_network_fits_two_gigabytes() {
+    let spec = CnnDs::profile(Profile::Recommended).spec();
+    let bytes = |precision| Trainer::bytes(&spec, [64, 128, 128], precision).unwrap();
+
+    assert!(bytes(TrainingPrecision::F32) < 1_500_000_000, "{}", bytes(TrainingPrecision::F32));
+    assert!(bytes(TrainingPrecision::Bf16) < 900_000_000, "{}", bytes(TrainingPrecision::Bf16));
 }

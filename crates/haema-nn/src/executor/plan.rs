@@ -1,6 +1,5 @@
 //! Which block does what, and where its result lies: settled before anything runs.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use haema_kernels::norm::ChannelMap;
@@ -8,7 +7,8 @@ use haema_kernels::{ChannelBlock, LANES, Shape};
 
 use crate::conv::Conv;
 use crate::params::Parameters;
-use crate::spec::{BlockSpec, INPUT, Kernel, NetSpec, NormSpec, Op, SpecError, Up};
+use crate::spec::{BlockSpec, Kernel, NetSpec, NormSpec, Op, SpecError, Up};
+use crate::wires::{self, Wires};
 
 /// Most tensors that a block may join: views of them are made without allocating.
 pub(super) const MOST_INPUTS: usize = 8;
@@ -79,8 +79,7 @@ impl Plan {
         params: &Parameters,
         size: [usize; 3],
     ) -> Result<Self, SpecError> {
-        let shapes: Vec<Shape> =
-            spec.shapes(size)?.into_iter().map(|[c, z, y, x]| Shape::new([z, y, x], c)).collect();
+        let shapes = wires::shapes(spec, size)?;
         let graph = Graph::new(spec)?;
         let mut steps = Vec::new();
         for (i, (block, &shape)) in spec.blocks.iter().zip(&shapes).enumerate() {
@@ -130,27 +129,20 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     fn new(spec: &'a NetSpec) -> Result<Self, SpecError> {
-        let index: HashMap<&str, usize> =
-            spec.blocks.iter().enumerate().map(|(i, block)| (block.name.as_str(), i)).collect();
-        let step = |name: &String| (name != INPUT).then(|| index[name.as_str()]);
         let mut graph =
             Self { spec, inputs: Vec::new(), residuals: Vec::new(), readers: Vec::new() };
         graph.readers.resize(spec.blocks.len(), Vec::new());
-        for (i, block) in spec.blocks.iter().enumerate() {
-            let inputs: Vec<usize> = block.inputs.iter().filter_map(step).collect();
+        for (i, (block, wires)) in spec.blocks.iter().zip(Wires::of(spec)).enumerate() {
+            for from in wires.reads() {
+                graph.readers[from].push(i);
+            }
+            let inputs: Vec<usize> = wires.inputs.into_iter().flatten().collect();
             if inputs.len() > MOST_INPUTS {
                 let what = "has more than 8 inputs";
                 return Err(SpecError::Range { block: block.name.clone(), what });
             }
-            let residual = match &block.op {
-                Op::Conv(conv) => conv.residual.as_ref().and_then(step),
-                _ => None,
-            };
-            for &from in inputs.iter().chain(&residual) {
-                graph.readers[from].push(i);
-            }
             graph.inputs.push(inputs);
-            graph.residuals.push(residual);
+            graph.residuals.push(wires.residual);
         }
         Ok(graph)
     }

@@ -196,7 +196,8 @@ impl<'a> Session<'a> {
         // The deepest case first, so that buffers are made once.
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
         let size = largest.expect("there is a training case");
-        let mut trainer = Trainer::new(spec, params, size, threads.get())?;
+        let mut trainer =
+            Trainer::with_precision(spec, params, size, (threads.get(), config.precision))?;
         let n = trainer.params().values().len();
         let (patience, factor, stop_after) = match config.schedule {
             Schedule::Plateau { patience, factor, stop_after } => (patience, factor, stop_after),
