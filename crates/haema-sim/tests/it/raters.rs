@@ -1,5 +1,7 @@
 //! Simulated raters agree with each other as the paper's experts and its method did.
 
+use std::fmt::Write as _;
+
 use haema_sim::raters::{Rater, draw};
 use haema_volume::{Grid, Volume};
 
@@ -41,7 +43,7 @@ fn bleed(volume_ml: f64, number: usize, grid: &Grid) -> Volume<f32> {
 const VOLUMES_ML: [f64; 10] = [6.2, 11.9, 16.9, 21.9, 27.2, 33.2, 40.3, 49.5, 62.8, 91.5];
 
 fn ml(mask: &Volume<u8>) -> f64 {
-    mask.as_slice().iter().filter(|&&voxel| voxel == 1).count() as f64 * 6.75 / 1000.0
+    mask.as_slice().iter().filter(|&&voxel| voxel != 0).count() as f64 * 6.75 / 1000.0
 }
 
 /// Cohen's κ over all voxels.
@@ -138,7 +140,7 @@ fn agreement_lies_within_the_intervals_of_the_paper() {
     let [first, second, third] = Rater::EXPERTS;
     let raters = [first, second, third, Rater::METHOD];
     let mut kappas = vec![Vec::new(); 6];
-    let mut lines = vec![[0.0; 3]; 6];
+    let mut lines = [[0.0; 3]; 6];
     let mut differences = vec![Vec::new(); 6];
     for set in 0..SETS {
         let mut volumes_ml = vec![Vec::new(); 4];
@@ -177,12 +179,14 @@ fn agreement_lies_within_the_intervals_of_the_paper() {
         outside.extend(
             (!(low..=high).contains(&correlation)).then(|| format!("{:?} correlation", row.raters)),
         );
-        told += &format!(
+        writeln!(
+            told,
             "{:?}: kappa {found:.3} slope {slope:.3} intercept {intercept_ml:.2} mL correlation \
-             {correlation:.4} difference {:.3}\n",
+             {correlation:.4} difference {:.3}",
             row.raters,
             mean(&differences[pair]).abs()
-        );
+        )
+        .expect("a string takes all");
     }
     eprintln!("{told}");
     assert!(outside.is_empty(), "outside: {outside:?}\n{told}");
