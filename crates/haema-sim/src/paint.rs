@@ -12,7 +12,6 @@
 
 mod bleed;
 mod head_map;
-mod noise;
 mod transplant;
 
 #[cfg(test)]

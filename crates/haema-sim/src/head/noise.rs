@@ -85,7 +85,7 @@ pub(super) fn add_scanner_noise(hu: &mut Volume<f32>, sigma_hu: f32, seed: u64) 
 const GRAIN: [f32; 3] = [0.25, 0.5, 0.25];
 
 /// Nearly normal, variance 1: eight bytes added up (Irwin–Hall), none further out than 4.9.
-fn bell(random: &mut ChaCha8Rng) -> f32 {
+pub(crate) fn bell(random: &mut ChaCha8Rng) -> f32 {
     let bytes: [u8; 8] = random.random();
     let sum: f32 = bytes.iter().map(|&byte| f32::from(byte)).sum();
     // Each byte has mean 127.5 and variance (256² − 1)/12.
@@ -93,7 +93,7 @@ fn bell(random: &mut ChaCha8Rng) -> f32 {
 }
 
 /// Blurs a plane, `[y, x]`, by a kernel along both axes, the border repeated.
-pub(super) fn blur_plane(plane: &mut [f32], columns: usize, kernel: &[f32]) {
+pub(crate) fn blur_plane(plane: &mut [f32], columns: usize, kernel: &[f32]) {
     let rows = plane.len() / columns;
     let half = kernel.len() / 2;
     let source = |at: usize, tap: usize, len: usize| (at + tap).saturating_sub(half).min(len - 1);

@@ -4,7 +4,7 @@ use rand::{Rng as _, RngCore};
 
 use super::Canvas;
 use super::head_map::HeadMap;
-use super::noise::SmoothNoise;
+use crate::smooth_noise::SmoothNoise;
 
 /// Where a bleed lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,4 +3,8 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod case;
+#[cfg(test)]
 mod head;
+#[cfg(test)]
+mod label_maps;

@@ -6,7 +6,7 @@ use rand::{Rng as _, RngCore};
 ///
 /// Random values on a cubic lattice, trilinear between them with eased weights.
 #[derive(Debug, Clone)]
-pub(super) struct SmoothNoise {
+pub(crate) struct SmoothNoise {
     values: Vec<f32>,
     offset: [f32; 3],
     pitch_mm: f32,
@@ -16,13 +16,13 @@ pub(super) struct SmoothNoise {
 const LATTICE: usize = 16;
 
 impl SmoothNoise {
-    pub(super) fn new(pitch_mm: f32, rng: &mut impl RngCore) -> Self {
+    pub(crate) fn new(pitch_mm: f32, rng: &mut impl RngCore) -> Self {
         let values = (0..LATTICE.pow(3)).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect();
         let offset = std::array::from_fn(|_| rng.random::<f32>() * LATTICE as f32);
         Self { values, offset, pitch_mm }
     }
 
-    pub(super) fn at(&self, point_mm: [f32; 3]) -> f32 {
+    pub(crate) fn at(&self, point_mm: [f32; 3]) -> f32 {
         let mut corner = [0_usize; 3];
         let mut share = [0.0_f32; 3];
         for axis in 0..3 {
