@@ -9,6 +9,7 @@ mod eval;
 mod import;
 mod info;
 mod segment;
+mod simulate;
 mod train;
 
 use std::io::{self, Write};
@@ -23,6 +24,7 @@ use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
+use haema_pipeline::simulation::SimulateError;
 use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -45,6 +47,7 @@ enum Command {
     Import(import::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Simulate(simulate::Args),
 }
 
 /// Where a command writes.
@@ -104,6 +107,9 @@ pub enum CliError {
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
+    /// A dataset cannot be simulated.
+    #[error("nothing was simulated")]
+    Simulate(#[from] SimulateError),
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -142,6 +148,7 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::Simulate(args) => simulate::run(&args, streams),
     }
 }
 

@@ -12,4 +12,5 @@ pub mod model_file;
 pub mod report;
 pub mod segment;
 pub mod segmenter;
+pub mod simulation;
 pub mod training;

@@ -17,12 +17,13 @@ fn the_short_help_names_every_command() {
     Usage: haema <COMMAND>
 
     Commands:
-      segment  Finds the bleed on each scan: mask, volume, report
-      info     Says what was found, which series would be used and why, and where its slices lie
-      import   Brings a public data set into the raw layout of nnU-Net
-      train    Trains CNN-DS on a dataset in the raw layout of nnU-Net
-      eval     Scores a model on cases of a dataset: a table of cases, and figures with intervals
-      help     Print this message or the help of the given subcommand(s)
+      segment   Finds the bleed on each scan: mask, volume, report
+      info      Says what was found, which series would be used and why, and where its slices lie
+      import    Brings a public data set into the raw layout of nnU-Net
+      train     Trains CNN-DS on a dataset in the raw layout of nnU-Net
+      eval      Scores a model on cases of a dataset: a table of cases, and figures with intervals
+      simulate  Makes head CT with bleeds of exactly known volume, as a dataset
+      help      Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help

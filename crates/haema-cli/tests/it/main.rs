@@ -9,5 +9,6 @@ mod help;
 mod import;
 mod info;
 mod segment;
+mod simulate;
 mod stand;
 mod train;
