@@ -22,8 +22,8 @@ pub(crate) struct Looks {
 ///
 /// # Source
 ///
-/// Grey matter 37 to 41 and white matter 25 to 31 HU: methods.md C and CT-ICH (docs/simulator). The
-/// rest: textbook values.
+/// Brain and fluid: set so that scans show what those of CT-ICH show (docs/simulator). The rest:
+/// textbook values.
 const HU: [(Tissue, f32, f32); Tissue::ALL.len()] = [
     (Tissue::Air, -1000.0, 0.0),
     (Tissue::Skin, 32.0, 8.0),
@@ -38,14 +38,14 @@ const HU: [(Tissue, f32, f32); Tissue::ALL.len()] = [
     (Tissue::Csf, 9.0, 3.0),
     (Tissue::Ventricle, 6.0, 2.5),
     (Tissue::ChoroidPlexus, 20.0, 8.0),
-    (Tissue::WhiteMatter, 28.0, 1.5),
-    (Tissue::WhiteMatterLesion, 24.0, 2.0),
-    (Tissue::Cortex, 37.0, 1.5),
-    (Tissue::CerebellarCortex, 37.0, 1.5),
-    (Tissue::CerebellarWhiteMatter, 30.5, 1.5),
-    (Tissue::BasalGanglia, 37.5, 1.5),
-    (Tissue::Thalamus, 35.5, 1.5),
-    (Tissue::Brainstem, 31.0, 1.5),
+    (Tissue::WhiteMatter, 29.5, 1.5),
+    (Tissue::WhiteMatterLesion, 25.0, 2.0),
+    (Tissue::Cortex, 40.5, 1.5),
+    (Tissue::CerebellarCortex, 40.0, 1.5),
+    (Tissue::CerebellarWhiteMatter, 33.0, 1.5),
+    (Tissue::BasalGanglia, 40.5, 1.5),
+    (Tissue::Thalamus, 38.5, 1.5),
+    (Tissue::Brainstem, 33.5, 1.5),
     (Tissue::SpinalCord, 32.0, 2.0),
     (Tissue::Eye, 10.0, 3.0),
     (Tissue::OpticNerve, 34.0, 3.0),

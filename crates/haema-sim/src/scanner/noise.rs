@@ -53,4 +53,4 @@ fn grain(noise: &mut [f32], columns: usize, sigma_pixels: f32) -> f32 {
 }
 
 /// How much of the slow part is taken out: fitted to the autocorrelation of CT-ICH (docs/simulator).
-const SLOW_PART: f32 = 0.7;
+const SLOW_PART: f32 = 0.3;
