@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
     };
     let count = if cases.is_empty() { dataset.cases().len() } else { cases.len() };
     let bar = crate::progress_bar(count as u64, streams.err_is_terminal);
-    let threads = args.threads.unwrap_or_else(crate::all_cores).get();
+    let threads = args.threads.unwrap_or_else(crate::all_cores);
     let scores = evaluate(&dataset, &model, &cases, threads, &mut |score| {
         bar.set_message(score.id.clone());
         bar.inc(1);

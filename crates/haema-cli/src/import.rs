@@ -1,23 +1,45 @@
-//! `haema import`: data sets of others into the layout that haema trains on.
+//! `haema import`: data sets and weights of others into the forms that haema has.
 
 use std::path::PathBuf;
 
 use haema_io::ct_ich::{self, ImportOptions, Progress};
+use haema_io::fs;
+use haema_methods::cnn_ds::model_from_keras;
 
 use crate::{CliError, Outcome, Streams};
 
-/// Brings a public data set into the raw layout of nnU-Net.
+/// Brings a public data set into the raw layout of nnU-Net, or weights of others into a model.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    set: Set,
+    what: What,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Set {
+enum What {
     CtIch(CtIch),
+    Weights(Weights),
 }
+
+/// Weights of the paper's Keras code family (isensee2017 of ellisdg/3DUnetCNN), as safetensors.
+///
+/// Tensors are named `conv3d_N/kernel` [kz, ky, kx, in, out], `conv3d_N/bias`,
+/// `instance_normalization_N/gamma` and `beta`, numbered in the order of the layers, with axes as haema
+/// has them: z towards the head, y towards the back, x towards the left. Depth, width and kernels are
+/// seen from the tensors; the rest, and the preprocessing, is the paper's. An HDF5 file must be
+/// converted first.
+#[derive(Debug, clap::Args)]
+struct Weights {
+    /// The safetensors file.
+    file: PathBuf,
+    /// Model file to write, for --model of other commands.
+    #[arg(short, long, value_name = "MODEL")]
+    out: PathBuf,
+}
+
+/// Larger than any network of that code family: depth 6, base 32 has 530 MB.
+const LARGEST_WEIGHTS: u64 = 1 << 30;
 
 /// CT-ICH 1.0.0 as released: JPEG windows of 82 trauma patients, with masks and diagnoses.
 ///
@@ -36,9 +58,18 @@ struct CtIch {
 }
 
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    match &args.set {
-        Set::CtIch(args) => run_ct_ich(args, streams),
+    match &args.what {
+        What::CtIch(args) => run_ct_ich(args, streams),
+        What::Weights(args) => run_weights(args, streams),
     }
+}
+
+fn run_weights(args: &Weights, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+    let bytes = fs::read(&args.file, LARGEST_WEIGHTS)?;
+    let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
+    fs::write_atomic(&args.out, &model_from_keras(&bytes, &name)?)?;
+    writeln!(streams.out, "{}", args.out.display())?;
+    Ok(Outcome::Done)
 }
 
 fn run_ct_ich(args: &CtIch, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {

@@ -5,10 +5,14 @@
 //! done by a library crate. Exit codes: 0 done; 1 done, and some inputs were refused or failed; 2
 //! could not be done.
 
+mod bench;
 mod eval;
+mod export;
 mod import;
 mod info;
+mod method;
 mod segment;
+mod selftest;
 mod simulate;
 mod train;
 
@@ -20,11 +24,16 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
 use haema_io::dataset::DatasetError;
+use haema_io::fs::FsError;
+use haema_methods::cnn_ds::KerasError;
+use haema_nn::onnx::OnnxError;
+use haema_pipeline::bench::BenchError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
 use haema_pipeline::simulation::SimulateError;
+use haema_pipeline::selftest::SelftestError;
 use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -47,6 +56,9 @@ enum Command {
     Import(import::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Export(export::Args),
+    Bench(bench::Args),
+    Selftest(selftest::Args),
     Simulate(simulate::Args),
 }
 
@@ -110,6 +122,21 @@ pub enum CliError {
     /// A dataset cannot be simulated.
     #[error("nothing was simulated")]
     Simulate(#[from] SimulateError),
+    /// Weights of another program cannot be used.
+    #[error("the weights cannot be imported")]
+    Keras(#[from] KerasError),
+    /// A network cannot be written in another form.
+    #[error("the network cannot be exported")]
+    Export(#[from] OnnxError),
+    /// Nothing was timed.
+    #[error("nothing was timed")]
+    Bench(#[from] BenchError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The phantoms cannot be written.
+    #[error("the self-test cannot be carried out")]
+    Selftest(#[from] SelftestError),
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -128,6 +155,9 @@ impl CliError {
                 Some("give a folder that you may write to with --out")
             }
             Self::Input(error) => error.hint(),
+            Self::Selftest(SelftestError::NotEmpty(_)) => {
+                Some("give a folder with --export that is new or empty")
+            }
             Self::Model(_) => {
                 Some("give a model.safetensors of `haema train`, or none for the built-in one")
             }
@@ -149,6 +179,9 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Train(args) => train::run(&args, streams),
         Command::Eval(args) => eval::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
+        Command::Export(args) => export::run(&args, streams),
+        Command::Bench(args) => bench::run(&args, streams),
+        Command::Selftest(args) => selftest::run(&args, streams),
     }
 }
 
@@ -177,3 +210,14 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let parsed: Result<_, ParseIntError> = text.parse();
     parsed.map_err(|cause| format!("{text:?}: {cause}: wanted 1 or more"))
 }
+
+/// For `--size`: three sides `z,y,x` or `ZxYxX`, in voxels.
+fn size(text: &str) -> Result<[usize; 3], String> {
+    let wanted = || format!("{text:?}: wanted three sides z,y,x in voxels, such as 64,128,128");
+    let sides: Result<Vec<usize>, _> = text.split([',', 'x']).map(str::parse).collect();
+    let sides = sides.ok().and_then(|sides| <[usize; 3]>::try_from(sides).ok());
+    sides.filter(|sides| sides.iter().all(|n| (1..=LONGEST_SIDE).contains(n))).ok_or_else(wanted)
+}
+
+/// Longer than any side of a network's grid; a longer one is a slip that would fill the memory.
+const LONGEST_SIDE: usize = 4096;

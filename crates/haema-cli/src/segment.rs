@@ -5,15 +5,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
-use haema_methods::cnn_ds::Model;
 use haema_pipeline::input::{self, Source};
-use haema_pipeline::model_file::read_model;
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use crate::method::Method;
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Finds the bleed on each scan: mask, volume, report.
@@ -67,17 +65,8 @@ pub(crate) struct Args {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Method {
-    /// The convolutional network with deep supervision of Arab et al. 2020.
-    CnnDs,
-}
-
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let model = match (args.method, &args.model) {
-        (Method::CnnDs, None) => Model::built_in(),
-        (Method::CnnDs, Some(path)) => read_model(path)?,
-    };
+    let model = args.method.model(args.model.as_deref())?;
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {

@@ -72,7 +72,7 @@ enum Profile {
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
     let dataset = Dataset::open(&args.dataset)?;
     let start = args.init.as_deref().map(read_model).transpose()?;
-    let threads = args.threads.unwrap_or_else(crate::all_cores).get();
+    let threads = args.threads.unwrap_or_else(crate::all_cores);
     let (config, split) = match (read_config(&args.out)?, read_split(&args.out)?) {
         (Some(config), Some(split)) => (config, split),
         _ => (args.config(start.as_ref())?, args.split(&dataset, threads)?),
@@ -104,7 +104,7 @@ impl Args {
         Ok(config)
     }
 
-    fn split(&self, dataset: &Dataset, threads: usize) -> Result<Split, TrainError> {
+    fn split(&self, dataset: &Dataset, threads: NonZeroUsize) -> Result<Split, TrainError> {
         let ids: Vec<&str> = dataset.cases().iter().map(Case::id).collect();
         let sizes = || bleed_sizes(dataset, threads);
         let held_aside = match self.hold_aside_every {

@@ -11,9 +11,8 @@ mod patient;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use haema_volume::Grid;
+use haema_volume::{Grid, parallel};
 use thiserror::Error;
 
 use crate::dataset::{DatasetError, Description, IMAGES, LABELS, NOT_KNOWN, Participants, Subtype};
@@ -170,7 +169,7 @@ pub fn import(
     fs::create_folder(&target.join(LABELS))?;
 
     let done = AtomicUsize::new(0);
-    let outcomes = in_parallel(&patients, options.threads, |(number, folder)| {
+    let outcomes = parallel::map(patients.iter(), options.threads, |_, (number, folder)| {
         let case_id = case_id(*number);
         let diagnosis = diagnoses.of_patient(*number);
         let outcome = import_patient(folder, target, &case_id, diagnosis, options);
@@ -316,31 +315,6 @@ fn row(case: &ImportedCase, diagnosis: Option<&Diagnosis>) -> Vec<String> {
     values.push(case.bleed_voxels.to_string());
     values.push(format!("{:.3}", case.nominal_bleed_ml));
     values
-}
-
-/// Calls `work` on every item, and returns the results in the items' order.
-fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    threads: NonZeroUsize,
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads.get().min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]

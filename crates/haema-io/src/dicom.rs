@@ -22,7 +22,6 @@ mod header;
 mod hounsfield;
 mod load;
 mod object;
-mod parallel;
 mod pixels;
 mod refusal;
 mod rle;
@@ -66,6 +65,11 @@ pub struct Inspection {
     pub warnings: Vec<String>,
 }
 
+/// One thread for each core, where the caller names no number.
+fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Says what is at a path without decoding pixels (but for images that lie at one place).
 ///
 /// # Errors
@@ -73,7 +77,7 @@ pub struct Inspection {
 /// [`DicomError`] where there is no readable DICOM file at all. That no series can be used is no
 /// error here: each says so.
 pub fn inspect(path: &Path) -> Result<Inspection, DicomError> {
-    let study = Study::open(path, parallel::all_cores())?;
+    let study = Study::open(path, all_cores())?;
     let judged = study.judge(None);
     Ok(Inspection {
         file_count: study.file_count(),
@@ -89,7 +93,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, DicomError> {
 /// [`DicomError`]: nothing there, nothing readable, no series that can be used, or too many of its
 /// images damaged. A few bad files are left out and named in [`Provenance::warnings`].
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
-    let threads = options.threads.unwrap_or_else(parallel::all_cores);
+    let threads = options.threads.unwrap_or_else(all_cores);
     let study = Study::open(path, threads)?;
     let judged = study.judge(options.series.as_deref());
     let reports = judged.reports();
@@ -103,7 +107,6 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
     };
     let loaded = load::load(study.files(), &best.usable.stack, threads)?;
     let grid = loaded.ct.grid();
-    let missing_slices = spacing::missing(&grid.gaps_mm(), &loaded.stack.thickness_mm());
     let header_tilt_deg = loaded.stack.images.iter().find_map(|image| image.header.tilt_deg);
 
     let mut warnings = best.usable.doubts.clone();
@@ -113,7 +116,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
     warnings.extend(geometry_warnings::warnings(
         grid,
         &loaded.stack,
-        &missing_slices,
+        &loaded.missing_slices,
         header_tilt_deg,
     ));
     warnings.extend(load::pixel_warnings(&loaded));
@@ -128,7 +131,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
         sha256: loaded.sha256,
         series: reports,
         warnings,
-        missing_slices,
+        missing_slices: loaded.missing_slices,
         header_tilt_deg,
     };
     Ok(Scan { ct: loaded.ct, provenance })

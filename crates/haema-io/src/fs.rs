@@ -13,7 +13,7 @@ use std::{fmt, io};
 
 use thiserror::Error;
 
-pub use folder::{Stamp, stamp, write_folder_atomic};
+pub use folder::{Stamp, TemporaryFolder, stamp, write_folder_atomic};
 
 /// Why a file or folder could not be read or written.
 #[derive(Debug, Error)]

@@ -1,6 +1,7 @@
-//! `MetaImage`, the format of ITK: scans in.
+//! `MetaImage`, the format of ITK: scans in and out.
 
 mod header;
+mod write;
 
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -12,6 +13,7 @@ use crate::image_file::{ImageFileError, scan_of};
 use crate::voxels::{FromStored, Image, Stream, VoxelError, data_file_beside};
 use crate::{InputKind, Scan};
 use header::Header;
+pub use write::write;
 
 /// Why bytes are not a `MetaImage` file that haema can use. No variant carries the path.
 #[derive(Debug, Clone, PartialEq, Error)]

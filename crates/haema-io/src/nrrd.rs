@@ -1,7 +1,8 @@
-//! NRRD: scans in, and segmentations in and out as 3D Slicer has them.
+//! NRRD: scans in and out, and segmentations in and out as 3D Slicer has them.
 
 mod header;
 mod segmentation;
+mod write;
 
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::voxels::{FromStored, Image, Packing, Stream, VoxelError, data_file_be
 use crate::{InputKind, Scan};
 use header::{Encoding, Header};
 pub use segmentation::{Segment, Segmentation, read_segmentation, write_segmentation};
+pub use write::write;
 
 /// Why bytes are not an NRRD file that haema can use. No variant carries the path.
 #[derive(Debug, Clone, PartialEq, Error)]

@@ -6,11 +6,13 @@
 mod stream;
 
 use std::fmt;
+use std::io::{self, Write};
 
 use haema_volume::{Grid, Volume, VolumeError};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::nifti::Voxel;
 pub(crate) use stream::{HeaderLines, PIECE_BYTES, Packing, Stream, data_file_beside, gzip_writer};
 
 /// Why the voxels of a file, or the text before them, cannot be read.
@@ -134,6 +136,22 @@ impl fmt::Display for NumberType {
         };
         write!(f, "{}-bit {kind} numbers", 8 * self.bytes())
     }
+}
+
+/// Writes the voxels of a volume, little-endian, slice by slice.
+pub(crate) fn write_planes<T: Voxel>(
+    file: &mut (impl Write + ?Sized),
+    volume: &Volume<T>,
+) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for z in 0..volume.size()[0] {
+        bytes.clear();
+        for &voxel in volume.plane(z) {
+            voxel.append_to(&mut bytes);
+        }
+        file.write_all(&bytes)?;
+    }
+    Ok(())
 }
 
 /// How all voxels of a file are stored.

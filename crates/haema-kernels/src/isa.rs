@@ -11,7 +11,7 @@ pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
 
-use crate::layout::ChannelBlock;
+use crate::layout::{ChannelBlock, HalfBlock};
 
 /// Sixteen `f32` lanes and what kernels do with them. A value of a type that implements this is
 /// proof that the CPU has its instructions.
@@ -28,6 +28,14 @@ pub trait Isa: Copy {
     fn load(self, from: &ChannelBlock) -> Self::V;
     /// Stores a block.
     fn store(self, value: Self::V, to: &mut ChannelBlock);
+    /// Loads a block of half the width.
+    fn load_half(self, from: &HalfBlock) -> Self::V;
+    /// Stores a block in half the width, rounded to nearest, ties to even. Values must be finite.
+    fn store_half(self, value: Self::V, to: &mut HalfBlock);
+    /// Stores a block past the caches. [`Door::run`] makes it seen when it returns.
+    fn stream(self, value: Self::V, to: &mut ChannelBlock);
+    /// Asks for a block to be brought near, where the instruction set has a way to.
+    fn prefetch(self, block: &ChannelBlock);
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a − b`.
@@ -38,8 +46,22 @@ pub trait Isa: Copy {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of `a` and `b`.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The sum of all lanes, each with the one eight further on, then four, two, one.
+    fn sum(self, a: Self::V) -> f32;
     /// `a` where `x > 0`, else `b`.
     fn select_positive(self, x: Self::V, a: Self::V, b: Self::V) -> Self::V;
+}
+
+/// [`Isa::sum`] of lanes in memory.
+#[inline(always)]
+fn sum_lanes(lanes: &[f32; 16]) -> f32 {
+    let mut sums = *lanes;
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+    }
+    sums[0]
 }
 
 /// A kernel body with its arguments.

@@ -9,6 +9,8 @@
 //! four for Winograd tiles; depth has no halo, kernels skip what lies outside. Kernels write only
 //! inside, so a zeroed buffer keeps its halo.
 
+use crate::norm::{Activation, ChannelMap};
+
 /// Channels in a block: one AVX-512 register, two of AVX2.
 pub const LANES: usize = 16;
 
@@ -16,6 +18,12 @@ pub const LANES: usize = 16;
 #[repr(C, align(64))]
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ChannelBlock(pub [f32; LANES]);
+
+/// Sixteen channels of one voxel as bfloat16, the upper halves of `f32`: half the memory, eight bits
+/// of precision.
+#[repr(C, align(32))]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HalfBlock(pub [u16; LANES]);
 
 /// Sums over the voxels of one plane, for each channel of a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -85,6 +93,9 @@ pub struct View<'a> {
     pub shape: Shape,
     /// Its elements, [`Shape::len`] of them.
     pub data: &'a [ChannelBlock],
+    /// What its values go through before they are used, where that has not been done yet. Only
+    /// kernels that say so read such a tensor.
+    pub activation: Option<Activation<'a>>,
 }
 
 impl<'a> View<'a> {
@@ -95,7 +106,29 @@ impl<'a> View<'a> {
     /// Where their lengths differ.
     pub fn new(shape: Shape, data: &'a [ChannelBlock]) -> Self {
         assert_eq!(data.len(), shape.len(), "view: data does not fill {shape:?}");
-        Self { shape, data }
+        Self { shape, data, activation: None }
+    }
+
+    /// The same values, to be activated as they are read.
+    ///
+    /// # Panics
+    ///
+    /// Where the activation is one of another number of blocks.
+    #[must_use]
+    pub fn activated(self, activation: Activation<'a>) -> Self {
+        assert_eq!(activation.maps.len(), self.shape.blocks, "view: one map for each block");
+        Self { activation: Some(activation), ..self }
+    }
+
+    /// What block `block` goes through: nothing, as a map, where there is nothing.
+    #[inline(always)]
+    pub(crate) fn activation_of(&self, block: usize) -> (&'a ChannelMap, f32) {
+        static NOTHING: ChannelMap = ChannelMap {
+            scale: ChannelBlock([1.0; LANES]),
+            shift: ChannelBlock([0.0; LANES]),
+            keep: ChannelBlock([1.0; LANES]),
+        };
+        self.activation.map_or((&NOTHING, 1.0), |a| (&a.maps[block], a.slope))
     }
 
     /// One channel block of one plane, halo included.
@@ -113,4 +146,7 @@ pub enum Write {
     Set,
     /// Added to what was there, as gradients of several consumers are.
     Add,
+    /// Over what was there and past the caches, which would first read it: for results larger than
+    /// them.
+    Stream,
 }

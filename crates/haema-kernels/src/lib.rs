@@ -8,38 +8,46 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`geometry`] | which input voxel meets which output voxel: one description serves every convolution, its data gradient and its weight gradient |
-//! | [`gather`] | direct convolution: strides, 1³ and 3³ kernels, nearest-upsample + 3³ as eight sub-pixel 2³ convolutions, and all their data gradients |
-//! | [`winograd`] | 3³ stride 1, Winograd F(4×4, 3×3) in the plane and direct along depth |
-//! | [`weight_grad`] | weight gradients, direct |
-//! | [`winograd_grad`] | weight gradient of 3³ stride 1 in Winograd's domain |
+//! | [`geometry`] | the convolutions and what they do to the grid |
+//! | [`pack`] | their channels |
+//! | [`fast`] | every convolution, its data gradient and its weight gradient, with fewer products than its definition |
 //! | [`stem`] | the first convolution, from one channel |
 //! | [`resize`] | max pooling and trilinear upsampling |
+//! | [`peak`] | multiply-adds on registers alone: what the machine can do at best |
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
+//! | [`norm_grad`] | their gradients |
+//! | [`half`] | activations kept in half the width |
+//! | [`logits`] | one number for each voxel off a tensor |
+//! | [`buffer`] | memory for tensors |
+//! | [`helpers`] | threads that wait for work |
 //!
 //! **Invariants.** No public function here is `unsafe`. No kernel allocates, starts a thread or
-//! knows what a model is. Wrong lengths panic before any work. A kernel's result does not depend on
-//! how the caller splits work over threads.
+//! knows what a model is; threads live in [`helpers`] alone. Wrong lengths panic before any work. A
+//! kernel's result does not depend on how the caller splits work over threads.
 
 #![expect(
     clippy::inline_always,
     reason = "kernel bodies must be compiled inside each door's target features"
 )]
 
-pub mod gather;
+pub mod buffer;
+pub mod fast;
 pub mod geometry;
+pub mod half;
+pub mod helpers;
 pub mod isa;
 pub mod layout;
+pub mod logits;
 pub mod norm;
+pub mod norm_grad;
 pub mod pack;
+pub mod peak;
 pub mod resize;
 pub mod stem;
-pub mod weight_grad;
-pub mod winograd;
-pub mod winograd_grad;
+mod store;
 
 #[cfg(test)]
 mod reference;
 
 pub use isa::Door;
-pub use layout::{ChannelBlock, ChannelStats, LANES, Shape, View};
+pub use layout::{ChannelBlock, ChannelStats, HalfBlock, LANES, Shape, View};

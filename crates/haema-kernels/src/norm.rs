@@ -1,11 +1,11 @@
-//! What follows a convolution: normalisation, activation, dropout, residual sum; and its gradient.
+//! What follows a convolution: normalisation, activation, dropout, residual sum.
 //!
-//! Statistics come from the convolution itself ([`ChannelStats`]); here each channel is an affine
+//! Statistics come from the convolution itself ([`crate::ChannelStats`]); here each channel is an affine
 //! map, `z = scale · x + shift`, then leaky `ReLU` `max(z, slope · z)`, then `keep` (0 or `1/(1−p)` of
 //! channel dropout; 1 in inference), then the residual is added.
 
 use crate::isa::{Door, Isa, Kernel};
-use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape};
+use crate::layout::{ChannelBlock, Shape, View};
 
 /// What one block of channels goes through.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,19 +18,13 @@ pub struct ChannelMap {
     pub keep: ChannelBlock,
 }
 
-/// What one block of channels goes through on the way back.
-///
-/// With `x̂ = (x − mean) / s` and `N` voxels, the gradient of instance normalisation is
-/// `γ/s · (dz − Σdz/N − x̂ · Σ(dz·x̂)/N · r)`, where `r = s/σ` for `s = σ + ε` and 1 for
-/// `s = √(σ² + ε)`. For each channel that is `from_dz · dz + from_x · x + constant`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ChannelGrad {
-    /// Factor of `dz`.
-    pub from_dz: ChannelBlock,
-    /// Factor of `x`.
-    pub from_x: ChannelBlock,
-    /// Summand.
-    pub constant: ChannelBlock,
+impl ChannelMap {
+    /// Factor and summand: positive factors pass through leaky `ReLU`, so dropout joins them.
+    #[inline(always)]
+    pub(crate) fn load<I: Isa>(&self, isa: I) -> (I::V, I::V) {
+        let keep = isa.load(&self.keep);
+        (isa.mul(isa.load(&self.scale), keep), isa.mul(isa.load(&self.shift), keep))
+    }
 }
 
 /// The maps of a tensor's blocks, and the slope of its activation (at most 1; 1 for none).
@@ -42,7 +36,8 @@ pub struct Activation<'a> {
     pub slope: f32,
 }
 
-/// Normalises and activates one slab: `out = act(raw) (+ residual)`.
+/// Normalises and activates one slab: `out = act(raw) (+ residual)`, plane `z` of the residual being
+/// added after its own activation, where that has not been applied yet.
 ///
 /// # Panics
 ///
@@ -52,12 +47,11 @@ pub fn forward(
     shape: Shape,
     activation: Activation<'_>,
     raw: &[ChannelBlock],
-    residual: Option<&[ChannelBlock]>,
+    (residual, z): (Option<View<'_>>, usize),
     out: &mut [ChannelBlock],
 ) {
     check(shape, activation, &[raw, out]);
-    assert!(residual.is_none_or(|r| r.len() == shape.slab_len()), "norm: residual does not fit");
-    door.run(Forward { shape, activation, raw: Some(raw), residual, out });
+    run(door, Forward { shape, activation, raw: Some(raw), residual, z, out });
 }
 
 /// As [`forward`], in place.
@@ -69,15 +63,21 @@ pub fn forward_in_place(
     door: Door,
     shape: Shape,
     activation: Activation<'_>,
-    residual: Option<&[ChannelBlock]>,
+    (residual, z): (Option<View<'_>>, usize),
     out: &mut [ChannelBlock],
 ) {
     check(shape, activation, &[out]);
-    assert!(residual.is_none_or(|r| r.len() == shape.slab_len()), "norm: residual does not fit");
-    door.run(Forward { shape, activation, raw: None, residual, out });
+    run(door, Forward { shape, activation, raw: None, residual, z, out });
 }
 
-fn check(shape: Shape, activation: Activation<'_>, slabs: &[&[ChannelBlock]]) {
+fn run(door: Door, forward: Forward<'_>) {
+    let Forward { shape, residual, z, .. } = forward;
+    assert!(residual.is_none_or(|r| r.shape == shape), "norm: residual does not fit");
+    assert!(residual.is_none() || z < shape.size[0], "norm: the residual has no such plane");
+    door.run(forward);
+}
+
+pub(crate) fn check(shape: Shape, activation: Activation<'_>, slabs: &[&[ChannelBlock]]) {
     assert_eq!(activation.maps.len(), shape.blocks, "norm: one map for each block");
     assert!(activation.slope <= 1.0, "norm: slope above 1");
     assert!(slabs.iter().all(|slab| slab.len() == shape.slab_len()), "norm: not a slab");
@@ -88,7 +88,9 @@ struct Forward<'a> {
     activation: Activation<'a>,
     /// `None`: in place.
     raw: Option<&'a [ChannelBlock]>,
-    residual: Option<&'a [ChannelBlock]>,
+    residual: Option<View<'a>>,
+    /// Plane of the residual.
+    z: usize,
     out: &'a mut [ChannelBlock],
 }
 
@@ -97,160 +99,30 @@ impl Kernel for Forward<'_> {
     fn run<I: Isa>(self, isa: I) {
         let [_, height, width] = self.shape.size;
         let slope = isa.splat(self.activation.slope);
+        let activate = |raw: I::V, (scale, shift): (I::V, I::V), slope: I::V| {
+            let z = isa.mul_add(raw, scale, shift);
+            isa.max(z, isa.mul(z, slope))
+        };
         for (block, map) in self.activation.maps.iter().enumerate() {
-            // Positive factors pass through leaky ReLU, so dropout joins the affine map.
-            let keep = isa.load(&map.keep);
-            let scale = isa.mul(isa.load(&map.scale), keep);
-            let shift = isa.mul(isa.load(&map.shift), keep);
+            let map = map.load(isa);
+            let residual = self.residual.map(|view| {
+                let (map, slope) = view.activation_of(block);
+                (view.plane(self.z, block), map.load(isa), isa.splat(slope))
+            });
             for y in 0..height {
                 let start = self.shape.offset_in_slab(block, y, 0);
-                let range = start..start + width;
-                let out = &mut self.out[range.clone()];
+                let in_plane = self.shape.offset_in_slab(0, y, 0);
+                let out = &mut self.out[start..start + width];
                 for x in 0..width {
                     let raw = self.raw.map_or(out[x], |raw| raw[start + x]);
-                    let z = isa.mul_add(isa.load(&raw), scale, shift);
-                    let mut value = isa.max(z, isa.mul(z, slope));
-                    if let Some(residual) = self.residual {
-                        value = isa.add(value, isa.load(&residual[start + x]));
+                    let mut value = activate(isa.load(&raw), map, slope);
+                    if let Some((plane, map, slope)) = residual {
+                        let other = activate(isa.load(&plane[in_plane + x]), map, slope);
+                        value = isa.add(value, other);
                     }
                     isa.store(value, &mut out[x]);
                 }
             }
-        }
-    }
-}
-
-/// Sums of one slab that the gradient of normalisation needs: for each block `Σdz` in
-/// [`ChannelStats::sum`] and `Σ dz·x` in [`ChannelStats::sum_of_squares`].
-///
-/// # Panics
-///
-/// Where a length does not fit.
-pub fn backward_sums(
-    door: Door,
-    shape: Shape,
-    activation: Activation<'_>,
-    (raw, out_grad): (&[ChannelBlock], &[ChannelBlock]),
-    sums: &mut [ChannelStats],
-) {
-    check(shape, activation, &[raw, out_grad]);
-    assert_eq!(sums.len(), shape.blocks, "norm: one sum for each block");
-    door.run(Sums { shape, activation, raw, out_grad, totals: sums });
-}
-
-struct Sums<'a> {
-    shape: Shape,
-    activation: Activation<'a>,
-    raw: &'a [ChannelBlock],
-    out_grad: &'a [ChannelBlock],
-    totals: &'a mut [ChannelStats],
-}
-
-/// Gradient before the activation, `dz`.
-#[inline(always)]
-fn before_activation<I: Isa>(isa: I, map: &Loaded<I>, x: I::V, out_grad: I::V) -> I::V {
-    let z = isa.mul_add(x, map.scale, map.shift);
-    let grad = isa.mul(out_grad, map.keep);
-    isa.select_positive(z, grad, isa.mul(grad, map.slope))
-}
-
-struct Loaded<I: Isa> {
-    scale: I::V,
-    shift: I::V,
-    keep: I::V,
-    slope: I::V,
-}
-
-#[inline(always)]
-fn load<I: Isa>(isa: I, map: &ChannelMap, slope: f32) -> Loaded<I> {
-    Loaded {
-        scale: isa.load(&map.scale),
-        shift: isa.load(&map.shift),
-        keep: isa.load(&map.keep),
-        slope: isa.splat(slope),
-    }
-}
-
-impl Kernel for Sums<'_> {
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let [_, height, width] = self.shape.size;
-        for (block, map) in self.activation.maps.iter().enumerate() {
-            let map = load(isa, map, self.activation.slope);
-            for y in 0..height {
-                let start = self.shape.offset_in_slab(block, y, 0);
-                let mut sums = [isa.splat(0.0); 2];
-                let pairs = self.raw[start..][..width].iter().zip(&self.out_grad[start..][..width]);
-                for (raw, grad) in pairs {
-                    let x = isa.load(raw);
-                    let dz = before_activation(isa, &map, x, isa.load(grad));
-                    sums[0] = isa.add(sums[0], dz);
-                    sums[1] = isa.mul_add(dz, x, sums[1]);
-                }
-                crate::gather::add_row(isa, &mut self.totals[block], sums);
-            }
-        }
-    }
-}
-
-/// Turns `raw` of one slab into its gradient, in place.
-///
-/// # Panics
-///
-/// Where a length does not fit.
-pub fn backward_in_place(
-    door: Door,
-    shape: Shape,
-    (activation, grads): (Activation<'_>, &[ChannelGrad]),
-    out_grad: &[ChannelBlock],
-    raw: &mut [ChannelBlock],
-) {
-    check(shape, activation, &[raw, out_grad]);
-    assert_eq!(grads.len(), shape.blocks, "norm: one gradient for each block");
-    door.run(Backward { shape, activation, grads, out_grad, raw });
-}
-
-struct Backward<'a> {
-    shape: Shape,
-    activation: Activation<'a>,
-    grads: &'a [ChannelGrad],
-    out_grad: &'a [ChannelBlock],
-    raw: &'a mut [ChannelBlock],
-}
-
-impl Kernel for Backward<'_> {
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let [_, height, width] = self.shape.size;
-        for (block, map) in self.activation.maps.iter().enumerate() {
-            let map = load(isa, map, self.activation.slope);
-            let from_dz = isa.load(&self.grads[block].from_dz);
-            let from_x = isa.load(&self.grads[block].from_x);
-            let constant = isa.load(&self.grads[block].constant);
-            for y in 0..height {
-                let start = self.shape.offset_in_slab(block, y, 0);
-                let raw = &mut self.raw[start..start + width];
-                for (raw, grad) in raw.iter_mut().zip(&self.out_grad[start..start + width]) {
-                    let x = isa.load(raw);
-                    let dz = before_activation(isa, &map, x, isa.load(grad));
-                    let dx = isa.mul_add(from_x, x, isa.mul_add(from_dz, dz, constant));
-                    isa.store(dx, raw);
-                }
-            }
-        }
-    }
-}
-
-/// Adds one slab to another, inside only.
-///
-/// # Panics
-///
-/// Where a length does not fit.
-pub fn add(shape: Shape, from: &[ChannelBlock], to: &mut [ChannelBlock]) {
-    assert_eq!((from.len(), to.len()), (shape.slab_len(), shape.slab_len()), "add: not a slab");
-    for (to, from) in to.iter_mut().zip(from) {
-        for lane in 0..LANES {
-            to.0[lane] += from.0[lane];
         }
     }
 }

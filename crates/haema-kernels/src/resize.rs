@@ -2,7 +2,7 @@
 //!
 //! Bound by memory, so plain lane-wise loops serve every door.
 
-use crate::layout::{ChannelBlock, LANES, Shape, View};
+use crate::layout::{ChannelBlock, LANES, Shape, View, Write};
 
 #[inline(always)]
 fn for_lanes(to: &mut ChannelBlock, mut f: impl FnMut(usize, &mut f32)) {
@@ -42,8 +42,8 @@ pub fn max_pool_plane(input: View<'_>, shape: Shape, z: usize, out: &mut [Channe
     }
 }
 
-/// Adds the gradient of [`max_pool_plane`] to the two slabs of the input that plane `z` reads: each
-/// goes to the first voxel that has the maximum.
+/// Leaves the gradient of [`max_pool_plane`] in `grad`, the slabs of the input that plane `z` reads:
+/// each goes to the first voxel that has the maximum.
 ///
 /// # Panics
 ///
@@ -52,7 +52,7 @@ pub fn max_pool_grad_plane(
     input: View<'_>,
     (shape, out, out_grad): (Shape, &[ChannelBlock], &[ChannelBlock]),
     z: usize,
-    grad: &mut [ChannelBlock],
+    (grad, write): (&mut [ChannelBlock], Write),
 ) {
     let first = 2 * z * input.shape.slab_len();
     assert_eq!(out.len(), shape.slab_len(), "max pool: not a slab");
@@ -63,6 +63,10 @@ pub fn max_pool_grad_plane(
                 let at_out = shape.offset_in_slab(block, y, x);
                 let mut is_open = [true; LANES];
                 for at in window(input.shape, block, [z, y, x]) {
+                    // Every voxel is in one window.
+                    if write == Write::Set {
+                        grad[at - first] = ChannelBlock::default();
+                    }
                     for_lanes(&mut grad[at - first], |lane, value| {
                         if is_open[lane] && input.data[at].0[lane] == out[at_out].0[lane] {
                             *value += out_grad[at_out].0[lane];
@@ -123,13 +127,20 @@ pub fn trilinear_plane(input: View<'_>, shape: Shape, z: usize, out: &mut [Chann
     }
 }
 
-/// Adds the gradient of all of [`trilinear_plane`] to `grad`, the whole input's.
+/// Leaves the gradient of all of [`trilinear_plane`] in `grad`, the whole input's.
 ///
 /// # Panics
 ///
 /// Where a length does not fit.
-pub fn trilinear_grad(out_grad: View<'_>, shape: Shape, grad: &mut [ChannelBlock]) {
+pub fn trilinear_grad(
+    out_grad: View<'_>,
+    shape: Shape,
+    (grad, write): (&mut [ChannelBlock], Write),
+) {
     assert_eq!(grad.len(), shape.len(), "trilinear: gradient does not fit");
+    if write == Write::Set {
+        grad.fill(ChannelBlock::default());
+    }
     let [depth, height, width] = out_grad.shape.size;
     for z in 0..depth {
         for block in 0..shape.blocks {
@@ -197,8 +208,9 @@ mod tests {
                     prop_assert_eq!(out[half.offset_in_slab(block, y, x)].0[lane], largest);
                 }
                 let ones = vec![ChannelBlock([1.0; LANES]); half.slab_len()];
-                let mut grad = vec![ChannelBlock::default(); 2 * shape.slab_len()];
-                max_pool_grad_plane(input, (half, &out, &ones), z, &mut grad);
+                // What stood there before must not count.
+                let mut grad = vec![ChannelBlock([7.0; LANES]); 2 * shape.slab_len()];
+                max_pool_grad_plane(input, (half, &out, &ones), z, (&mut grad, Write::Set));
                 let slabs = &data[2 * z * shape.slab_len()..][..2 * shape.slab_len()];
                 // Each maximum is met once: Σ grad · input = Σ out.
                 total += inner(&grad, slabs) - inner(&out, &ones);
@@ -219,7 +231,7 @@ mod tests {
                 left += inner(&out, &fine_grad[z * fine.slab_len()..][..fine.slab_len()]);
             }
             let mut grad = vec![ChannelBlock::default(); shape.len()];
-            trilinear_grad(View::new(fine, &fine_grad), shape, &mut grad);
+            trilinear_grad(View::new(fine, &fine_grad), shape, (&mut grad, Write::Set));
             let right = inner(&grad, &data);
             prop_assert!((left - right).abs() < 1e-3 * (1.0 + left.abs()), "{left} {right}");
         }

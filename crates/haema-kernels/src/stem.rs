@@ -1,9 +1,9 @@
 //! The first convolution: 3³ from one channel. Its input is not channel-blocked, for fifteen of
 //! sixteen lanes would be empty.
 
-use crate::gather::add_row;
 use crate::isa::{Door, Isa, Kernel};
-use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape};
+use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, Write};
+use crate::store::{add_row, store};
 
 /// Taps of the kernel.
 const TAPS: usize = 27;
@@ -65,7 +65,8 @@ pub fn pack_weights(
     }
 }
 
-/// Computes plane `z` of the output into `out`, its slab, and adds the plane's sums to `stats`.
+/// Computes plane `z` of the output into `out`, its slab, left as `write` says, and adds the plane's
+/// sums to `stats`.
 ///
 /// # Panics
 ///
@@ -73,7 +74,7 @@ pub fn pack_weights(
 pub fn plane(
     door: Door,
     (input, weights): (ScalarView<'_>, &[ChannelBlock]),
-    out_shape: Shape,
+    (out_shape, write): (Shape, Write),
     z: usize,
     (out, stats): (&mut [ChannelBlock], &mut [ChannelStats]),
 ) {
@@ -81,13 +82,14 @@ pub fn plane(
     assert_eq!(weights.len(), out_shape.blocks * TAPS, "stem: weights do not fit");
     assert_eq!(out.len(), out_shape.slab_len(), "stem: not a slab");
     assert!(stats.is_empty() || stats.len() == out_shape.blocks, "stem: stats do not fit");
-    door.run(Plane { input, weights, shape: out_shape, z, out, stats });
+    door.run(Plane { input, weights, shape: out_shape, write, z, out, stats });
 }
 
 struct Plane<'a> {
     input: ScalarView<'a>,
     weights: &'a [ChannelBlock],
     shape: Shape,
+    write: Write,
     z: usize,
     out: &'a mut [ChannelBlock],
     stats: &'a mut [ChannelStats],
@@ -138,7 +140,7 @@ impl Plane<'_> {
         }
         let start = self.shape.offset_in_slab(block, y, x);
         for (place, &sum) in self.out[start..start + R].iter_mut().zip(&sums) {
-            isa.store(sum, place);
+            store(isa, self.write, sum, place);
             row_sums[0] = isa.add(row_sums[0], sum);
             row_sums[1] = isa.mul_add(sum, sum, row_sums[1]);
         }

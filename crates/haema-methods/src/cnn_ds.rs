@@ -1,9 +1,12 @@
 //! CNN-DS: the 3D U-Net with deep supervision of Arab et al. 2020.
 
+mod export;
 #[cfg(test)]
 mod golden;
+mod keras;
 mod model;
 mod network;
 
+pub use keras::{KerasError, model_from_keras};
 pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
 pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile, ResidualOrder, UpMode};

@@ -16,9 +16,11 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroUsize;
+
 use haema_volume::{
     Affine, AxisWeights, CtVolume, Grid, GridError, Orientation, OrientationError, PlaneResizer,
-    Volume, Window, add, scale,
+    Volume, Window, add, parallel, scale,
 };
 use thiserror::Error;
 
@@ -100,6 +102,7 @@ struct Mapping {
     crop: [Window; 2],
     /// How far each slice lies from where the middle slice lies, `[y, x]`, voxels: gantry tilt.
     shifts: Vec<[f64; 2]>,
+    threads: NonZeroUsize,
 }
 
 impl Frame {
@@ -133,9 +136,17 @@ impl Frame {
             network_size: [planes.count(), network_rows, network_columns],
             crop,
             shifts: stack.shifts.clone(),
+            threads: NonZeroUsize::MIN,
         };
         let network_grid = mapping.network_grid(&grid, &stack, &planes)?;
         Ok(Self { mapping, settings: settings.clone(), planes, network_grid })
+    }
+
+    /// Resamples on several threads, and so does the way back. The result is the same, bit for bit.
+    #[must_use]
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.mapping.threads = threads;
+        self
     }
 
     /// Size `[z, y, x]` of the network's input.
@@ -234,12 +245,9 @@ impl Undo {
         let Mapping { orientation, canonical_size, network_size, .. } = self.mapping;
         let [depth, rows, columns] = canonical_size;
         let mut restored = Volume::filled(self.mapping.stored_size, 0.0);
-        let mut mixed = vec![0.0; network_size[1] * network_size[2]];
-        let mut row = vec![0.0; network_size[2]];
-        for z in 0..depth {
-            if self.slice_from_planes.taps(z).1.is_empty() {
-                continue;
-            }
+        let slice = |z: usize| {
+            let mut mixed = vec![0.0; network_size[1] * network_size[2]];
+            let mut row = vec![0.0; network_size[2]];
             self.slice_from_planes.apply_across_rows(probability.as_slice(), z, &mut mixed);
             let [y_window, x_window] = self.mapping.windows(z);
             let y_axis = way_back(rows, y_window, network_size[1]);
@@ -250,7 +258,16 @@ impl Undo {
                 let target = &mut plane[y * columns..(y + 1) * columns][seen_x.clone()];
                 x_axis.apply_within_row(&row, seen_x.start, target);
             }
-            orientation.write_canonical_plane(&plane, z, &mut restored);
+            plane
+        };
+        let is_seen = |z: &usize| !self.slice_from_planes.taps(*z).1.is_empty();
+        let seen_slices: Vec<usize> = (0..depth).filter(is_seen).collect();
+        // A few at a time, so that no second volume is held.
+        for some in seen_slices.chunks(4 * self.mapping.threads.get()) {
+            let planes = parallel::map(some.iter(), self.mapping.threads, |_, &z| slice(z));
+            for (&z, plane) in some.iter().zip(&planes) {
+                orientation.write_canonical_plane(plane, z, &mut restored);
+            }
         }
         Ok(restored)
     }
@@ -267,27 +284,29 @@ impl Mapping {
     }
 
     /// Resamples a stored array: each slice in its plane, then the slices to planes.
-    fn resample<T: Copy>(
+    fn resample<T: Copy + Sync>(
         &self,
         stored: &Volume<T>,
         planes: &AxisWeights,
-        in_plane: impl Fn(usize, Window, usize) -> AxisWeights,
-        prepare: impl Fn(&[T], &mut Vec<f32>),
+        in_plane: impl Fn(usize, Window, usize) -> AxisWeights + Sync,
+        prepare: impl Fn(&[T], &mut Vec<f32>) + Sync,
     ) -> Volume<f32> {
         let [depth, rows, columns] = self.canonical_size;
         let [_, network_rows, network_columns] = self.network_size;
         let mut reduced = Volume::filled([depth, network_rows, network_columns], 0.0);
-        let (mut raw, mut plane) = (vec![], vec![]);
-        let mut resizer = PlaneResizer::default();
-        for z in (0..depth).filter(|&z| planes.uses(z)) {
+        let slices = reduced.as_mut_slice().chunks_exact_mut(network_rows * network_columns);
+        parallel::map(slices, self.threads, |z, reduced| {
+            if !planes.uses(z) {
+                return;
+            }
+            let (mut raw, mut plane) = (vec![], vec![]);
             self.orientation.read_canonical_plane(stored, z, &mut raw);
-            plane.clear();
             prepare(&raw, &mut plane);
             let [y_window, x_window] = self.windows(z);
             let y_axis = in_plane(rows, y_window, network_rows);
             let x_axis = in_plane(columns, x_window, network_columns);
-            resizer.resize(&plane, &y_axis, &x_axis, reduced.plane_mut(z));
-        }
+            PlaneResizer::default().resize(&plane, &y_axis, &x_axis, reduced);
+        });
         let mut network = Volume::filled(self.network_size, 0.0);
         for z in 0..self.network_size[0] {
             planes.apply_across_rows(reduced.as_slice(), z, network.plane_mut(z));

@@ -1,16 +1,17 @@
 //! One convolution: its packed weights and which kernel runs it.
 
-use haema_kernels::gather::{self, Gather};
-use haema_kernels::geometry::{ConvKind, Geometry};
+mod grad;
+
+pub(crate) use grad::GradParts;
+
+use haema_kernels::fast::{self, Fast};
+use haema_kernels::geometry::ConvKind;
 use haema_kernels::layout::Write;
-use haema_kernels::pack::{self, Channels};
+use haema_kernels::pack::Channels;
 use haema_kernels::stem::{self, ScalarView};
-use haema_kernels::weight_grad::{self, WeightGrad};
-use haema_kernels::winograd::{self, Winograd};
-use haema_kernels::winograd_grad;
 use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View};
 
-use crate::parallel;
+use crate::parallel::{self, Scratch};
 use crate::spec::{BlockSpec, INPUT, NetSpec, Op};
 use crate::tensor::InputTensor;
 
@@ -29,13 +30,9 @@ pub(crate) enum Inputs<'a> {
     Blocked(&'a [View<'a>]),
 }
 
-/// Parts of the planes that a weight gradient is summed in. A fixed number, so that the sum does not
-/// depend on the number of threads.
-const GRAD_PARTS: usize = 4;
-
-/// Memory of a weight gradient's parts, kept from layer to layer.
-#[derive(Debug, Default)]
-pub(crate) struct GradParts([Vec<ChannelBlock>; GRAD_PARTS]);
+/// Results above this many bytes are streamed past the caches, which they would only empty: half of
+/// what a server's two cores share, all that a laptop's do.
+const CACHE_BYTES: usize = 16 << 20;
 
 /// A convolution with packed weights.
 #[derive(Debug, Clone)]
@@ -44,8 +41,6 @@ pub(crate) struct Conv {
     in_channels: Vec<usize>,
     out_channels: usize,
     is_stem: bool,
-    forward: Geometry,
-    backward: Geometry,
     weights: Vec<ChannelBlock>,
     /// Weights of the data gradient, for each input tensor.
     back_weights: Vec<Vec<ChannelBlock>>,
@@ -73,12 +68,9 @@ impl Conv {
         out_channels: usize,
         reads_network_input: bool,
     ) -> Self {
-        let forward = Geometry::forward(kind);
         Self {
             kind,
             is_stem: reads_network_input,
-            backward: forward.transposed(),
-            forward,
             in_channels,
             out_channels,
             weights: Vec::new(),
@@ -90,56 +82,20 @@ impl Conv {
         Channels { inputs: &self.in_channels, output: self.out_channels }
     }
 
-    /// Whether Winograd runs it.
-    fn is_winograd(&self) -> bool {
-        self.kind == ConvKind::Same3 && !self.is_stem
-    }
-
     /// Packs logical weights `[out][in][kernel]` for the forward pass.
     pub(crate) fn pack(&mut self, weights: &[f32]) {
         let kernel = self.kind.kernel_len();
         let inputs: usize = self.in_channels.iter().sum();
         let weight = |o: usize, i: usize, k: usize| weights[(o * inputs + i) * kernel + k];
         let mut packed = std::mem::take(&mut self.weights);
+        packed.resize(self.weight_len(), ChannelBlock::default());
         let channels = self.channels();
         if self.is_stem {
-            packed.resize(stem::weight_len(self.out_channels), ChannelBlock::default());
             stem::pack_weights(self.out_channels, |o, k| weight(o, 0, k), &mut packed);
-        } else if self.is_winograd() {
-            packed.resize(winograd::weight_len(channels), ChannelBlock::default());
-            winograd::pack_weights(channels, weight, &mut packed);
         } else {
-            packed.resize(pack::gather_len(&self.forward, channels), ChannelBlock::default());
-            pack::gather(&self.forward, channels, weight, &mut packed);
+            fast::pack_weights(self.kind, channels, weight, &mut packed);
         }
         self.weights = packed;
-    }
-
-    /// Packs logical weights for the data gradient.
-    pub(crate) fn pack_backward(&mut self, weights: &[f32]) {
-        if self.is_stem {
-            return;
-        }
-        let kernel = self.kind.kernel_len();
-        let inputs: usize = self.in_channels.iter().sum();
-        let mut back = std::mem::take(&mut self.back_weights);
-        back.resize(self.in_channels.len(), Vec::new());
-        let mut first = 0;
-        for (packed, &own) in back.iter_mut().zip(&self.in_channels) {
-            let channels = Channels { inputs: &[self.out_channels], output: own };
-            let at = |o: usize, i: usize, k: usize| (i * inputs + first + o) * kernel + k;
-            if self.is_winograd() {
-                packed.resize(winograd::weight_len(channels), ChannelBlock::default());
-                // The adjoint of a same-padded convolution turns the kernel around.
-                let weight = |o, i, k| weights[at(o, i, kernel - 1 - k)];
-                winograd::pack_weights(channels, weight, packed);
-            } else {
-                packed.resize(pack::gather_len(&self.backward, channels), ChannelBlock::default());
-                pack::gather(&self.backward, channels, |o, i, k| weights[at(o, i, k)], packed);
-            }
-            first += own;
-        }
-        self.back_weights = back;
     }
 
     /// Convolves into `out`, and leaves each plane's sums in `stats`, `[z][block]`.
@@ -151,176 +107,91 @@ impl Conv {
         out: &mut [ChannelBlock],
         stats: &mut Vec<ChannelStats>,
     ) {
-        stats.clear();
-        stats.resize(out_shape.size[0] * out_shape.blocks, ChannelStats::default());
+        let write = first_write(out_shape);
         match inputs {
             Inputs::Scalar(input) => {
-                let jobs = out
-                    .chunks_mut(out_shape.slab_len())
-                    .zip(stats.chunks_mut(out_shape.blocks))
-                    .enumerate()
-                    .collect();
+                clear(stats, out_shape.size[0] * out_shape.blocks);
+                let slabs = out.chunks_mut(out_shape.slab_len());
+                let jobs = slabs.zip(stats.chunks_mut(out_shape.blocks)).enumerate();
                 let weights = self.weights.as_slice();
                 parallel::run(
                     machine.threads,
                     jobs,
                     || (),
                     |(z, pair), ()| {
-                        stem::plane(machine.door, (*input, weights), out_shape, z, pair);
+                        let out = (out_shape, write);
+                        stem::plane(machine.door, (*input, weights), out, z, pair);
                     },
                 );
             }
             Inputs::Blocked(inputs) => {
-                let write = Write::Set;
-                if self.is_winograd() {
-                    let job = Winograd { inputs, weights: &self.weights, out_shape, write };
-                    run_winograd(machine, &job, out, stats);
-                } else {
-                    let (geometry, weights) = (&self.forward, self.weights.as_slice());
-                    let job = Gather { inputs, geometry, weights, out_shape, write };
-                    run_gather(machine, &job, out, stats);
-                }
+                let (walk, weights) = (self.kind.into(), self.weights.as_slice());
+                let job = Fast { walk, inputs, weights, out_shape, write };
+                run_fast(machine, &job, out, Some(stats));
             }
         }
     }
 
-    /// Adds the gradient of input tensor `input` to `grad`.
-    pub(crate) fn backward_data(
-        &self,
-        machine: Machine,
-        input: usize,
-        out_grad: View<'_>,
-        (shape, grad): (Shape, &mut [ChannelBlock]),
-    ) {
-        let (inputs, weights) = (&[out_grad][..], self.back_weights[input].as_slice());
-        let (out_shape, write) = (shape, Write::Add);
-        if self.is_winograd() {
-            run_winograd(machine, &Winograd { inputs, weights, out_shape, write }, grad, &mut []);
-        } else {
-            let geometry = &self.backward;
-            let job = Gather { inputs, geometry, weights, out_shape, write };
-            run_gather(machine, &job, grad, &mut []);
-        }
-    }
-
-    /// Adds the weight gradient to `grad`, `[out][in][kernel]`. `parts` is memory to use again.
-    pub(crate) fn backward_weights(
-        &self,
-        machine: Machine,
-        inputs: &Inputs<'_>,
-        out_grad: View<'_>,
-        (parts, grad): (&mut GradParts, &mut [f32]),
-    ) {
-        let depth = out_grad.shape.size[0];
-        let len = match inputs {
-            Inputs::Scalar(_) => stem::weight_len(self.out_channels),
-            Inputs::Blocked(_) if self.is_winograd() => winograd::weight_len(self.channels()),
-            Inputs::Blocked(_) => pack::gather_len(&self.forward, self.channels()),
-        };
-        let jobs: Vec<_> = parts.0.iter_mut().enumerate().collect();
-        let scratch_len = if self.is_winograd() { winograd_grad::SCRATCH_LEN } else { 0 };
-        parallel::run(
-            machine.threads,
-            jobs,
-            || vec![ChannelBlock::default(); scratch_len],
-            |(part, packed), scratch| {
-                packed.clear();
-                packed.resize(len, ChannelBlock::default());
-                let planes = depth * part / GRAD_PARTS..depth * (part + 1) / GRAD_PARTS;
-                match inputs {
-                    Inputs::Scalar(input) => {
-                        for z in planes {
-                            let slab = out_grad.shape.slab_len();
-                            let slab = &out_grad.data[z * slab..(z + 1) * slab];
-                            let pair = (out_grad.shape, slab);
-                            stem::weight_grad_plane(machine.door, *input, pair, z, packed);
-                        }
-                    }
-                    Inputs::Blocked(inputs) => {
-                        let job = WeightGrad { inputs, out_grad, geometry: &self.forward };
-                        if self.is_winograd() {
-                            winograd_grad::planes(machine.door, &job, planes, packed, scratch);
-                        } else {
-                            weight_grad::planes(machine.door, &job, planes, packed);
-                        }
-                    }
-                }
-            },
-        );
-        let (total, rest) = parts.0.split_first_mut().expect("there is at least one part");
-        for part in rest {
-            for (sum, value) in total.iter_mut().zip(part) {
-                for (sum, value) in sum.0.iter_mut().zip(value.0) {
-                    *sum += value;
-                }
-            }
-        }
-        self.unpack_gradient(total, grad);
-    }
-
-    fn unpack_gradient(&self, packed: &[ChannelBlock], grad: &mut [f32]) {
-        let kernel = self.kind.kernel_len();
+    /// Elements of its packed weights, and of the sums of their gradient.
+    pub(crate) fn weight_len(&self) -> usize {
         if self.is_stem {
-            for (i, value) in grad.iter_mut().enumerate() {
-                let (o, k) = (i / kernel, i % kernel);
-                *value += packed[o / 16 * kernel + k].0[o % 16];
-            }
-            return;
+            return stem::weight_len(self.out_channels);
         }
-        let inputs: usize = self.in_channels.iter().sum();
-        let add = |o: usize, i: usize, k: usize, value: f32| {
-            grad[(o * inputs + i) * kernel + k] += value;
-        };
-        if self.is_winograd() {
-            winograd_grad::unpack_gradient(self.channels(), packed, add);
-        } else {
-            pack::unpack_gradient(&self.forward, self.channels(), packed, add);
+        fast::weight_len(self.kind, self.channels())
+    }
+
+    /// Operations of the products that [`Conv::forward`] takes for an output of this shape.
+    pub(crate) fn flop(&self, out_shape: Shape) -> f64 {
+        if self.is_stem {
+            return (2 * self.out_channels * self.kind.kernel_len() * out_shape.voxels()) as f64;
         }
+        fast::flop(self.kind, self.channels(), out_shape.size)
+    }
+
+    /// Elements of scratch that a thread needs for [`Conv::forward`].
+    pub(crate) fn scratch_len(&self) -> usize {
+        let channels = self.channels();
+        if self.is_stem {
+            return 0;
+        }
+        fast::scratch_len(self.kind, channels.in_blocks(), channels.out_blocks())
     }
 }
 
-fn run_gather(
-    machine: Machine,
-    job: &Gather<'_>,
-    out: &mut [ChannelBlock],
-    stats: &mut [ChannelStats],
-) {
-    let (slab, blocks) = (job.out_shape.slab_len(), job.out_shape.blocks);
-    let mut stats = stats.chunks_mut(blocks);
-    let jobs = out
-        .chunks_mut(slab)
-        .enumerate()
-        .map(|(z, out)| (z, out, stats.next().unwrap_or_default()))
-        .collect();
-    parallel::run(
-        machine.threads,
-        jobs,
-        || (),
-        |(z, out, stats), ()| {
-            gather::plane(machine.door, job, z, out, stats);
-        },
-    );
+/// How a tensor is written that is read later.
+pub(crate) fn first_write(shape: Shape) -> Write {
+    let is_large = shape.len() * size_of::<ChannelBlock>() > CACHE_BYTES;
+    if is_large { Write::Stream } else { Write::Set }
 }
 
-fn run_winograd(
+/// So many sums, all zero, in memory that is kept.
+fn clear(stats: &mut Vec<ChannelStats>, len: usize) {
+    stats.clear();
+    stats.resize(len, ChannelStats::default());
+}
+
+/// Runs a convolution or its data gradient; `stats` takes the sums of a convolution.
+fn run_fast(
     machine: Machine,
-    job: &Winograd<'_>,
+    job: &Fast<'_>,
     out: &mut [ChannelBlock],
-    stats: &mut [ChannelStats],
+    stats: Option<&mut Vec<ChannelStats>>,
 ) {
-    let depth = job.out_shape.size[0];
-    // Each range transforms two planes of its neighbours again; two ranges a thread even out load.
-    let planes = depth.div_ceil(2 * machine.threads).max(2);
-    let mut stats = stats.chunks_mut(planes * job.out_shape.blocks);
-    let jobs = out
-        .chunks_mut(planes * job.out_shape.slab_len())
-        .enumerate()
-        .map(|(i, out)| (i * planes, out, stats.next().unwrap_or_default()))
-        .collect();
+    let (shape, planes) = (job.out_shape, fast::layer_planes(job.walk));
     let in_blocks = job.inputs.iter().map(|view| view.shape.blocks).sum();
-    let scratch = || vec![ChannelBlock::default(); winograd::scratch_len(in_blocks)];
-    parallel::run(machine.threads, jobs, scratch, |(first, out, stats), scratch| {
-        let range = first..(first + planes).min(depth);
-        winograd::planes(machine.door, job, range, (out, stats), scratch);
-    });
+    let len = fast::scratch_len(job.walk, in_blocks, shape.blocks);
+    let slabs = out.chunks_mut(planes * shape.slab_len());
+    let scratch = || Scratch::of(len);
+    if let Some(stats) = stats {
+        // One entry for each plane, as of every tensor; those of a layer's other planes stay zero.
+        clear(stats, shape.size[0] * shape.blocks);
+        let jobs = slabs.zip(stats.chunks_mut(shape.blocks)).enumerate();
+        parallel::run(machine.threads, jobs, scratch, |(layer, pair), scratch| {
+            fast::layer(machine.door, job, layer, pair, scratch);
+        });
+    } else {
+        parallel::run(machine.threads, slabs.enumerate(), scratch, |(layer, out), scratch| {
+            fast::layer(machine.door, job, layer, (out, &mut []), scratch);
+        });
+    }
 }

@@ -1,41 +1,52 @@
-//! The network forward only: buffers planned once and shared, everything in place.
+//! The network forward only: memory planned once, nothing allocated while it runs.
 
-use std::collections::HashMap;
+mod arena;
+mod plan;
 
+use std::time::{Duration, Instant};
+
+use haema_kernels::logits::{self, Logits};
 use haema_kernels::norm::{self as kernel, Activation};
-use haema_kernels::{ChannelStats, Door, Shape, View, resize};
+use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View, resize};
 
-use crate::conv::{Conv, Inputs, Machine};
-use crate::loss::sigmoid;
-use crate::node::{self, Finish};
-use crate::norm::{self, Moments};
-use crate::parallel;
+use crate::conv::{Inputs, Machine};
+use crate::logistic::sigmoid;
 use crate::params::Parameters;
-use crate::spec::{INPUT, NetSpec, Op, SpecError};
-use crate::sum_up;
-use crate::tensor::{InputTensor, Tensor};
+use crate::spec::{LayerRow, NetSpec, SpecError};
+use crate::tensor::InputTensor;
+use crate::{norm, parallel, sum_up};
+use arena::{Arena, Rest};
+use plan::{MOST_INPUTS, Plan, Step, Work};
 
 /// Runs a network on volumes of one size.
+///
+/// A convolution leaves its result as it is and counts its sums; who reads it normalises and
+/// activates as it reads. Only where a residual is added, or a reader cannot do so, is there a pass of
+/// its own.
 #[derive(Debug)]
 pub struct Executor {
-    spec: NetSpec,
-    params: Parameters,
     machine: Machine,
     input: InputTensor,
-    steps: Vec<Step>,
-    /// Tensors, shared by steps whose results are not needed at the same time.
-    slots: Vec<Tensor>,
+    plan: Plan,
+    arena: Arena,
     stats: Vec<ChannelStats>,
+    layers: Vec<LayerRow>,
+    times: Vec<Duration>,
 }
 
-#[derive(Debug)]
-struct Step {
-    conv: Option<Conv>,
-    /// Slots that it reads; `None` is the network's input.
-    inputs: Vec<Option<usize>>,
-    residual: Option<usize>,
-    /// Slot that it writes; never one that it reads.
-    slot: usize,
+/// What one block cost in the last pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockTime {
+    /// Name of the block; `input` and `output` are the copies at both ends.
+    pub name: String,
+    /// How long it took, ms.
+    pub ms: f64,
+    /// Operations of the convolution as defined, 10⁹, a multiply-add being two.
+    pub gflop: f64,
+    /// Operations of the products that it takes in fact, 10⁹.
+    pub product_gflop: f64,
+    /// What it has to read and write at least, in 32-bit floats, 10⁶ bytes.
+    pub megabytes: f64,
 }
 
 impl Executor {
@@ -44,34 +55,38 @@ impl Executor {
     /// # Errors
     ///
     /// [`SpecError`] where the network does not take that size.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "taken, so that no copy of the weights stays beside the packed ones"
+    )]
     pub fn new(
         spec: NetSpec,
         params: Parameters,
         size: [usize; 3],
         threads: usize,
     ) -> Result<Self, SpecError> {
-        let (steps, shapes) = plan(&spec, size)?;
-        let machine = Machine { door: Door::best(), threads };
-        let slots = shapes.into_iter().map(Tensor::zeros).collect();
-        let input = InputTensor::zeros(size);
-        let mut executor = Self { spec, params, machine, input, steps, slots, stats: Vec::new() };
-        executor.pack();
-        Ok(executor)
-    }
-
-    fn pack(&mut self) {
-        let params = &self.params;
-        let jobs = self.steps.iter_mut().zip(&self.spec.blocks).collect();
+        let mut plan = Plan::new(&spec, &params, size)?;
+        let jobs = plan.steps.iter_mut().zip(&spec.blocks);
         parallel::run(
-            self.machine.threads,
+            threads,
             jobs,
             || (),
             |(step, block), ()| {
-                if let Some(conv) = &mut step.conv {
+                if let Work::Conv(conv) = &mut step.work {
                     conv.pack(params.get(&format!("{}.conv.weight", block.name)));
                 }
             },
         );
+        let most_stats = plan.steps.iter().map(|step| step.shape.size[0] * step.shape.blocks).max();
+        Ok(Self {
+            machine: Machine { door: Door::best(), threads },
+            input: InputTensor::zeros(size),
+            arena: Arena::new(plan.arena_len),
+            stats: Vec::with_capacity(most_stats.unwrap_or(0)),
+            layers: spec.table(size)?,
+            times: vec![Duration::ZERO; plan.steps.len() + 2],
+            plan,
+        })
     }
 
     /// Changes the instruction set that kernels use.
@@ -86,10 +101,28 @@ impl Executor {
         self.input.shape.size
     }
 
+    /// Bytes that it holds while it runs, known beforehand: activations, packed weights and every
+    /// thread's scratch.
+    pub fn bytes(&self) -> usize {
+        let steps = &self.plan.steps;
+        let convs = || {
+            steps.iter().filter_map(|step| match &step.work {
+                Work::Conv(conv) => Some(conv),
+                _ => None,
+            })
+        };
+        let weights: usize = convs().map(|conv| conv.weight_len()).sum();
+        let scratch = convs().map(|conv| conv.scratch_len()).max().unwrap_or(0);
+        let blocks = self.plan.arena_len + weights + self.machine.threads * scratch;
+        let logits = steps.iter().filter_map(|step| step.logits.as_ref());
+        let floats =
+            self.input.data.len() + logits.map(|logits| logits.values.len()).sum::<usize>();
+        blocks * size_of::<ChannelBlock>() + floats * size_of::<f32>()
+    }
+
     /// Bytes of all activations.
     pub fn activation_bytes(&self) -> usize {
-        let blocks: usize = self.slots.iter().map(|slot| slot.shape.len()).sum();
-        blocks * size_of::<haema_kernels::ChannelBlock>() + self.input.data.len() * size_of::<f32>()
+        self.plan.arena_len * size_of::<ChannelBlock>() + self.input.data.len() * size_of::<f32>()
     }
 
     /// Probabilities of one volume, both plain `[z, y, x]`.
@@ -98,131 +131,167 @@ impl Executor {
     ///
     /// Where `input` does not fill the size that the executor was made for.
     pub fn probabilities(&mut self, input: &[f32]) -> Vec<f32> {
-        assert_eq!(
-            input.len(),
-            self.input.shape.voxels(),
-            "executor: input does not fill the size"
-        );
+        let mut out = vec![0.0; self.input.shape.voxels()];
+        self.probabilities_into(input, &mut out);
+        out
+    }
+
+    /// As [`Executor::probabilities`], into memory of the caller's. After the first pass this
+    /// allocates nothing.
+    ///
+    /// # Panics
+    ///
+    /// Where `input` or `out` does not fill the size that the executor was made for.
+    pub fn probabilities_into(&mut self, input: &[f32], out: &mut [f32]) {
+        let voxels = self.input.shape.voxels();
+        assert_eq!(input.len(), voxels, "executor: input does not fill the size");
+        assert_eq!(out.len(), voxels, "executor: output does not fill the size");
+        let mut last = Instant::now();
+        let mut lap = || {
+            let now = Instant::now();
+            now - std::mem::replace(&mut last, now)
+        };
         self.input.set(input);
-        for i in 0..self.steps.len() {
+        self.times[0] = lap();
+        for i in 0..self.plan.steps.len() {
             self.step(i);
+            self.times[i + 1] = lap();
         }
-        let last = &self.slots[self.steps.last().expect("a network has blocks").slot];
-        let mut out = vec![0.0; last.shape.voxels()];
-        last.read_logits(self.spec.out_channels(), &mut out);
-        let plane = last.shape.size[1] * last.shape.size[2];
-        parallel::chunks(self.machine.threads, &mut out, plane, |_, plane| {
+        self.output(out);
+        *self.times.last_mut().expect("there are two times more than steps") = lap();
+    }
+
+    /// What each block cost in the last pass.
+    pub fn profile(&self) -> Vec<BlockTime> {
+        let row = |name: &str, time: Duration| BlockTime {
+            name: name.to_owned(),
+            ms: time.as_secs_f64() * 1e3,
+            gflop: 0.0,
+            product_gflop: 0.0,
+            megabytes: 2.0 * (self.input.shape.voxels() * size_of::<f32>()) as f64 / 1e6,
+        };
+        let mut rows = vec![row("input", self.times[0])];
+        let steps = &self.plan.steps;
+        for ((step, layer), &time) in steps.iter().zip(&self.layers).zip(&self.times[1..]) {
+            let reads = step.inputs.iter().chain(&step.residual);
+            let read: usize =
+                reads.map(|&from| steps[from].shape.voxels() * steps[from].shape.blocks).sum();
+            let written = match step.work {
+                Work::Nothing => 0,
+                _ => step.shape.voxels() * step.shape.blocks,
+            };
+            let product_gflop = match &step.work {
+                Work::Conv(conv) => conv.flop(step.shape) / 1e9,
+                _ => 0.0,
+            };
+            rows.push(BlockTime {
+                gflop: layer.flop / 1e9,
+                product_gflop,
+                megabytes: ((read + written) * size_of::<ChannelBlock>()) as f64 / 1e6,
+                ..row(&layer.name, time)
+            });
+        }
+        rows.push(row("output", self.times[steps.len() + 1]));
+        rows
+    }
+
+    fn step(&mut self, i: usize) {
+        let (machine, shape) = (self.machine, self.plan.steps[i].shape);
+        let (rest, out) = self.arena.split(self.plan.steps[i].place.clone());
+        let steps = &self.plan.steps;
+        let nothing = View::new(Shape { size: [0; 3], blocks: 0 }, &[]);
+        let inputs = &steps[i].inputs;
+        let views: [View<'_>; MOST_INPUTS] =
+            std::array::from_fn(|k| inputs.get(k).map_or(nothing, |&from| steps[from].view(&rest)));
+        let views = &views[..inputs.len()];
+        let slab = shape.slab_len();
+        match &steps[i].work {
+            Work::Conv(conv) => {
+                let inputs = Inputs::of(views, &self.input);
+                conv.forward(machine, &inputs, shape, out, &mut self.stats);
+            }
+            Work::Norm => {
+                out.copy_from_slice(views[0].data);
+                crate::node::sums(machine, View::new(shape, out), &mut self.stats);
+            }
+            Work::MaxPool2 => parallel::chunks(machine.threads, out, slab, |z, out| {
+                resize::max_pool_plane(views[0], shape, z, out);
+            }),
+            Work::Trilinear2 => parallel::chunks(machine.threads, out, slab, |z, out| {
+                resize::trilinear_plane(views[0], shape, z, out);
+            }),
+            Work::SumUp => sum_up::forward(machine, views, shape, out),
+            Work::Nothing => {}
+        }
+        self.finish(i);
+        self.logits(i);
+    }
+
+    /// Normalisation, activation and residual: as maps for those who read, or in place.
+    fn finish(&mut self, i: usize) {
+        let (machine, shape) = (self.machine, self.plan.steps[i].shape);
+        let Some(finish) = &mut self.plan.steps[i].finish else { return };
+        if let Some(spec) = finish.norm {
+            let affine = (finish.gamma.as_slice(), finish.beta.as_slice());
+            norm::fill_maps(&self.stats, (shape.voxels(), spec), affine, &mut finish.maps);
+        }
+        let steps = &self.plan.steps;
+        let Some(finish) = steps[i].finish.as_ref().filter(|finish| !finish.by_readers) else {
+            return;
+        };
+        let (rest, out) = self.arena.split(steps[i].place.clone());
+        let residual = steps[i].residual.map(|from| steps[from].view(&rest));
+        let activation = Activation { maps: &finish.maps, slope: finish.slope };
+        parallel::chunks(machine.threads, out, shape.slab_len(), |z, out| {
+            kernel::forward_in_place(machine.door, shape, activation, (residual, z), out);
+        });
+    }
+
+    /// The summand of the output that a step brings, where it does.
+    fn logits(&mut self, i: usize) {
+        let Some(mut summand) = self.plan.steps[i].logits.take() else { return };
+        let (rest, _) = self.arena.split(0..0);
+        let input = self.plan.steps[summand.from].view(&rest);
+        let job = Logits { input, weights: &summand.weights, bias: summand.bias };
+        let plane = summand.size[1] * summand.size[2];
+        parallel::chunks(self.machine.threads, &mut summand.values, plane, |z, out| {
+            logits::plane(self.machine.door, &job, z, out);
+        });
+        self.plan.steps[i].logits = Some(summand);
+    }
+
+    /// Sums the parts of the output, coarse to fine, each voxel repeated, and gives probabilities.
+    fn output(&self, out: &mut [f32]) {
+        let [_, height, width] = self.input.shape.size;
+        let steps = &self.plan.steps;
+        parallel::chunks(self.machine.threads, out, height * width, |z, plane| {
+            plane.fill(0.0);
+            for part in steps.iter().filter_map(|step| step.logits.as_ref()) {
+                let scale = width / part.size[2];
+                for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+                    let start = (z / scale * part.size[1] + y / scale) * part.size[2];
+                    let values = &part.values[start..start + part.size[2]];
+                    for (run, &value) in row.chunks_exact_mut(scale).zip(values) {
+                        for sum in run {
+                            *sum += value;
+                        }
+                    }
+                }
+            }
             for value in plane {
                 *value = sigmoid(*value);
             }
         });
-        out
-    }
-
-    fn step(&mut self, i: usize) {
-        let block = &self.spec.blocks[i];
-        let step = &self.steps[i];
-        // Taken out, because a step reads other slots while it writes its own.
-        let mut out = std::mem::replace(
-            &mut self.slots[step.slot],
-            Tensor::zeros(Shape { size: [0; 3], blocks: 0 }),
-        );
-        let views: Vec<View<'_>> =
-            step.inputs.iter().flatten().map(|&slot| self.slots[slot].view()).collect();
-        let (machine, shape) = (self.machine, out.shape);
-        let slab = shape.slab_len();
-        match &block.op {
-            Op::Conv(_) => {
-                let inputs = Inputs::of(&views, &self.input);
-                let conv = step.conv.as_ref().expect("a convolution block has a convolution");
-                conv.forward(machine, &inputs, shape, out.elements_mut(), &mut self.stats);
-            }
-            Op::Norm(_) => {
-                out.elements_mut().copy_from_slice(views[0].data);
-                node::sums(machine, &out, &mut self.stats);
-            }
-            Op::MaxPool2 => {
-                parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
-                    resize::max_pool_plane(views[0], shape, z, out);
-                });
-            }
-            Op::Trilinear2 => {
-                parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
-                    resize::trilinear_plane(views[0], shape, z, out);
-                });
-            }
-            Op::SumUp => sum_up::forward(machine, &views, shape, out.elements_mut()),
-        }
-        if let Some(end) = Finish::of(&block.op) {
-            let residual = step.residual.map(|slot| &self.slots[slot]);
-            let params = end.params(&self.params, block);
-            finish(machine, (end, params), &self.stats, (residual, &mut out));
-        }
-        self.slots[step.slot] = out;
     }
 }
 
-/// Normalisation, activation and residual sum, in place.
-fn finish(
-    machine: Machine,
-    (end, params): (Finish, norm::NormParams<'_>),
-    stats: &[ChannelStats],
-    (residual, out): (Option<&Tensor>, &mut Tensor),
-) {
-    let shape = out.shape;
-    let moments = end.norm.map(|norm| {
-        let total = norm::reduce(stats, shape.blocks);
-        Moments::new(&total, params.channels(), shape.voxels(), norm)
-    });
-    let maps = norm::maps(moments.as_ref(), params, |_| 1.0);
-    let activation = Activation { maps: &maps, slope: end.slope };
-    parallel::chunks(machine.threads, out.elements_mut(), shape.slab_len(), |z, out| {
-        let residual = residual.map(|tensor| tensor.slab(z));
-        kernel::forward_in_place(machine.door, shape, activation, residual, out);
-    });
-}
-
-/// Gives every block a slot: a free one of the same shape, else a new one. A slot is free after the
-/// last block that reads it.
-fn plan(spec: &NetSpec, size: [usize; 3]) -> Result<(Vec<Step>, Vec<Shape>), SpecError> {
-    let shapes = spec.shapes(size)?;
-    let index: HashMap<&str, usize> =
-        spec.blocks.iter().enumerate().map(|(i, block)| (block.name.as_str(), i)).collect();
-    let reads = |block: usize| {
-        let block = &spec.blocks[block];
-        let residual = match &block.op {
-            Op::Conv(conv) => conv.residual.as_ref(),
-            _ => None,
-        };
-        block.inputs.iter().chain(residual).filter_map(|name| index.get(name.as_str()).copied())
-    };
-    let mut last_read: Vec<usize> = (0..spec.blocks.len()).collect();
-    for block in 0..spec.blocks.len() {
-        for read in reads(block) {
-            last_read[read] = block;
+impl Step {
+    /// Its result, to be activated by who reads it where that is so agreed.
+    fn view<'a>(&'a self, rest: &Rest<'a>) -> View<'a> {
+        let view = View::new(self.shape, rest.get(self.place.clone()));
+        match self.finish.as_ref().filter(|finish| finish.by_readers) {
+            Some(finish) => view.activated(Activation { maps: &finish.maps, slope: finish.slope }),
+            None => view,
         }
     }
-    let (mut slots, mut owners): (Vec<Shape>, Vec<usize>) = (Vec::new(), Vec::new());
-    let mut slot_of = Vec::new();
-    let mut steps = Vec::new();
-    for (i, (block, &[c, z, y, x])) in spec.blocks.iter().zip(&shapes).enumerate() {
-        let shape = Shape::new([z, y, x], c);
-        let is_free = |slot: usize| last_read[owners[slot]] < i && slots[slot] == shape;
-        let slot = (0..slots.len()).find(|&slot| is_free(slot)).unwrap_or_else(|| {
-            slots.push(shape);
-            owners.push(i);
-            slots.len() - 1
-        });
-        owners[slot] = i;
-        slot_of.push(slot);
-        let place = |name: &String| (name != INPUT).then(|| slot_of[index[name.as_str()]]);
-        let inputs: Vec<_> = block.inputs.iter().map(place).collect();
-        let conv = Conv::of(spec, block);
-        let residual = match &block.op {
-            Op::Conv(conv) => conv.residual.as_ref().and_then(place),
-            _ => None,
-        };
-        steps.push(Step { conv, inputs, residual, slot });
-    }
-    Ok((steps, slots))
 }

@@ -1,8 +1,9 @@
 //! A network as data, and its readers.
 //!
 //! [`NetSpec`] is written once for each architecture. [`Executor`] runs it fast with planned buffers;
-//! [`Trainer`] runs it forward and backward on the same kernels; [`NetSpec::parameters`] and
-//! [`NetSpec::table`] count it. One set of [`Parameters`], stored as safetensors, serves them all.
+//! [`Trainer`] runs it forward and backward on the same kernels; [`onnx`] writes it down for other
+//! engines; [`NetSpec::parameters`] and [`NetSpec::table`] count it. One set of [`Parameters`], stored
+//! as safetensors, serves them all.
 //!
 //! **Invariants.** Nothing here knows what a scan is. Results are the same bits for any number of
 //! threads. Randomness comes from seeds that are arguments.
@@ -11,28 +12,39 @@ mod adam;
 mod checkpoint;
 mod conv;
 mod executor;
+mod logistic;
 mod loss;
 mod node;
+mod node_grad;
 mod norm;
+pub mod onnx;
 mod parallel;
 mod params;
+mod peak;
 mod schedule;
 mod spec;
+mod step_times;
 mod sum_up;
 mod tensor;
+pub mod tensors;
+mod train_plan;
 mod trainer;
+mod wires;
 
 #[cfg(test)]
 mod tests;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use executor::Executor;
+pub use executor::{BlockTime, Executor};
+pub use haema_kernels::Door;
 pub use loss::{Loss, LossValue};
 pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};
+pub use peak::Peak;
 pub use schedule::{EarlyStop, Plateau};
 pub use spec::{
     BlockSpec, ConvSpec, DropoutKind, Kernel, LayerRow, NetSpec, NormActSpec, NormMode, NormSpec,
     Op, SpecError, Up,
 };
-pub use trainer::{DropoutSeed, Trainer};
+pub use step_times::{BlockTimes, StepTimes};
+pub use trainer::{DropoutSeed, Trainer, TrainingPrecision};

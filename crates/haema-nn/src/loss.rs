@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::logistic::{sigmoid, softplus};
+
 /// A loss over one volume, from logits and a target in 0..=1 (1: bleed), which may be soft.
 ///
 /// # Source
@@ -45,16 +47,66 @@ pub struct LossValue {
     pub soft_dice: Option<f64>,
 }
 
-/// The logistic function.
-pub(crate) fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
-}
-
+/// What is summed over all voxels.
 struct Sums {
     g: f64,
     p: f64,
     gp: f64,
     n: f64,
+    cross_entropy: f64,
+}
+
+/// Voxels whose sums run side by side.
+const LANES: usize = 16;
+
+impl Sums {
+    /// Over all voxels, and the probability of each in `p`.
+    fn of(logits: &[f32], target: &[f32], p: &mut [f32]) -> Self {
+        let mut lanes = [[0.0; LANES]; 4];
+        let (runs, rest) = logits.as_chunks::<LANES>();
+        let (target_runs, target_rest) = target.as_chunks::<LANES>();
+        let (p_runs, p_rest) = p.as_chunks_mut::<LANES>();
+        for ((logits, target), p) in runs.iter().zip(target_runs).zip(p_runs) {
+            add_run(&mut lanes, logits, target, p);
+        }
+        // The last run is filled up; only its own lanes are added.
+        let mut last = [[0.0; LANES]; 3];
+        last[0][..rest.len()].copy_from_slice(rest);
+        last[1][..rest.len()].copy_from_slice(target_rest);
+        let mut of_last = [[0.0; LANES]; 4];
+        let [logits, target, p] = &mut last;
+        add_run(&mut of_last, logits, target, p);
+        p_rest.copy_from_slice(&last[2][..p_rest.len()]);
+        for (lanes, of_last) in lanes.iter_mut().zip(&of_last) {
+            for (sum, value) in lanes.iter_mut().zip(&of_last[..rest.len()]) {
+                *sum += value;
+            }
+        }
+        let [g, p, gp, cross_entropy] = lanes.map(|lanes| lanes.iter().sum());
+        Self { g, p, gp, n: (LANES * runs.len() + rest.len()) as f64, cross_entropy }
+    }
+}
+
+/// Adds `g`, `p`, `g·p` and cross-entropy of sixteen voxels, each in its lane.
+#[inline]
+fn add_run(
+    sums: &mut [[f64; LANES]; 4],
+    logits: &[f32; LANES],
+    target: &[f32; LANES],
+    p: &mut [f32; LANES],
+) {
+    let mut cross_entropy = [0.0; LANES];
+    for lane in 0..LANES {
+        p[lane] = sigmoid(logits[lane]);
+        cross_entropy[lane] = softplus(logits[lane]);
+    }
+    for lane in 0..LANES {
+        let (logit, g, p) = (f64::from(logits[lane]), f64::from(target[lane]), f64::from(p[lane]));
+        sums[0][lane] += g;
+        sums[1][lane] += p;
+        sums[2][lane] += g * p;
+        sums[3][lane] += f64::from(cross_entropy[lane]) - g * logit;
+    }
 }
 
 impl Loss {
@@ -66,20 +118,10 @@ impl Loss {
     pub fn value_and_grad(self, logits: &[f32], target: &[f32], grad: &mut [f32]) -> LossValue {
         assert_eq!(logits.len(), target.len(), "loss: lengths differ");
         assert_eq!(logits.len(), grad.len(), "loss: lengths differ");
-        let mut sums = Sums { g: 0.0, p: 0.0, gp: 0.0, n: logits.len() as f64 };
-        let mut cross_entropy = 0.0;
-        for ((&logit, &g), p) in logits.iter().zip(target).zip(grad.iter_mut()) {
-            *p = sigmoid(logit);
-            sums.g += f64::from(g);
-            sums.p += f64::from(*p);
-            sums.gp += f64::from(g) * f64::from(*p);
-            // log(1 + e^x) − g·x, safe for large |x|.
-            let softplus = logit.max(0.0) + (-logit.abs()).exp().ln_1p();
-            cross_entropy += f64::from(softplus) - f64::from(g) * f64::from(logit);
-        }
+        let sums = Sums::of(logits, target, grad);
         let (loss, by_p) = self.in_sums(&sums);
         let (ce_weight, ce) = match self {
-            Self::DiceCe { weight } => (f64::from(weight) / sums.n, cross_entropy / sums.n),
+            Self::DiceCe { weight } => (f64::from(weight) / sums.n, sums.cross_entropy / sums.n),
             _ => (0.0, 0.0),
         };
         for (p, &g) in grad.iter_mut().zip(target) {
@@ -95,7 +137,7 @@ impl Loss {
 
     /// The loss without cross-entropy, and `[c0, c1]` with `dL/dp = c0 + c1 · g`.
     fn in_sums(self, sums: &Sums) -> (f64, [f64; 2]) {
-        let Sums { g, p, gp, n } = *sums;
+        let Sums { g, p, gp, n, .. } = *sums;
         let dice = |overlap: f64, total: f64| {
             let (top, bottom) = (overlap + SMOOTH / 2.0, total + SMOOTH);
             // Value, slope by the overlap, slope by the total.

@@ -1,17 +1,18 @@
-//! One block of a network in training: its values, its gradient, and how it runs both ways.
+//! One block of a network in training, on the way forward; [`crate::node_grad`] is the way back.
 
 use haema_kernels::norm::{self as kernel, Activation, ChannelMap};
-use haema_kernels::{ChannelBlock, ChannelStats, Shape, View, resize};
+use haema_kernels::{ChannelBlock, ChannelStats, HalfBlock, Shape, View, half, norm_grad, resize};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::conv::{Conv, GradParts, Inputs, Machine};
+use crate::conv::{Conv, Inputs, Machine};
 use crate::norm::{self, Moments, NormParams};
 use crate::parallel;
 use crate::params::Parameters;
-use crate::spec::{BlockSpec, ConvSpec, DropoutKind, NormSpec, Op};
+use crate::spec::{BlockSpec, ConvSpec, DropoutKind, NetSpec, NormSpec, Op};
 use crate::sum_up;
-use crate::tensor::{InputTensor, Tensor};
+use crate::tensor::{HalfTensor, InputTensor, Slots, Tensor};
+use crate::train_plan::{NodePlan, Raw, Source};
 use crate::trainer::DropoutSeed;
 
 /// What follows a convolution, or stands alone as a normalisation.
@@ -42,270 +43,266 @@ impl Finish {
 }
 
 /// Sums of a tensor's planes, for a normalisation that no convolution precedes.
-pub(crate) fn sums(machine: Machine, tensor: &Tensor, stats: &mut Vec<ChannelStats>) {
+pub(crate) fn sums(machine: Machine, tensor: View<'_>, stats: &mut Vec<ChannelStats>) {
     let shape = tensor.shape;
     stats.clear();
     stats.resize(shape.size[0] * shape.blocks, ChannelStats::default());
     // With an activation that does nothing, Σdz and Σdz·x of dz = x are Σx and Σx².
-    let one = ChannelBlock([1.0; haema_kernels::LANES]);
-    let maps = vec![ChannelMap { scale: one, keep: one, ..ChannelMap::default() }; shape.blocks];
+    let maps = vec![identity(); shape.blocks];
     let nothing = Activation { maps: &maps, slope: 1.0 };
     parallel::chunks(machine.threads, stats, shape.blocks, |z, sums| {
-        let slab = tensor.slab(z);
-        kernel::backward_sums(machine.door, shape, nothing, (slab, slab), sums);
+        let slab = &tensor.data[z * shape.slab_len()..][..shape.slab_len()];
+        norm_grad::sums(machine.door, shape, nothing, (slab, slab), sums);
     });
 }
 
-/// A block with everything that its gradient needs.
+/// A map that changes nothing.
+fn identity() -> ChannelMap {
+    let one = ChannelBlock([1.0; haema_kernels::LANES]);
+    ChannelMap { scale: one, keep: one, ..ChannelMap::default() }
+}
+
+/// What every block of a step needs.
+pub(crate) struct Step<'a> {
+    pub(crate) machine: Machine,
+    pub(crate) slots: &'a mut Slots,
+    pub(crate) input: &'a InputTensor,
+    pub(crate) params: &'a Parameters,
+    pub(crate) dropout: DropoutSeed,
+}
+
+/// A block with what its gradient needs, but for the tensors in the slots.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// Blocks that it reads; `None` is the network's input.
-    pub(crate) inputs: Vec<Option<usize>>,
-    pub(crate) residual: Option<usize>,
+    /// Its place in the network, which names it among the streams of dropout.
+    pub(crate) index: usize,
+    pub(crate) plan: NodePlan,
     pub(crate) conv: Option<Conv>,
-    /// Before normalisation; its gradient after the way back.
-    pub(crate) raw: Tensor,
-    pub(crate) out: Tensor,
-    pub(crate) grad: Tensor,
-    maps: Vec<ChannelMap>,
-    moments: Option<Moments>,
-    stats: Vec<ChannelStats>,
+    /// Slope of its activation; 1 where there is none.
+    pub(crate) slope: f32,
+    pub(crate) maps: Vec<ChannelMap>,
+    pub(crate) moments: Option<Moments>,
+    pub(crate) stats: Vec<ChannelStats>,
+    /// Raw values in half the width, where the plan says so.
+    pub(crate) half: HalfTensor,
 }
 
 impl Node {
-    pub(crate) fn new(
-        block: &BlockSpec,
-        inputs: Vec<Option<usize>>,
-        residual: Option<usize>,
-        conv: Option<Conv>,
-        shape: Shape,
-    ) -> Self {
-        let has_raw = Finish::of(&block.op).is_some();
-        Self {
-            inputs,
-            residual,
-            conv,
-            raw: Tensor::zeros(if has_raw { shape } else { Shape { size: [0; 3], blocks: 0 } }),
-            out: Tensor::zeros(shape),
-            grad: Tensor::zeros(shape),
+    pub(crate) fn new(index: usize, plan: NodePlan, spec: &NetSpec) -> Self {
+        let block = &spec.blocks[index];
+        let mut node = Self {
+            index,
+            plan,
+            conv: Conv::of(spec, block),
+            slope: Finish::of(&block.op).map_or(1.0, |finish| finish.slope),
             maps: Vec::new(),
             moments: None,
             stats: Vec::new(),
+            half: HalfTensor::default(),
+        };
+        node.reserve();
+        node
+    }
+
+    /// Takes the buffers of another size.
+    pub(crate) fn replan(&mut self, plan: NodePlan) {
+        self.plan = plan;
+        self.reserve();
+    }
+
+    fn reserve(&mut self) {
+        if self.plan.raw == Raw::Half {
+            self.half.reshape(self.plan.shape);
         }
     }
 
-    pub(crate) fn reshape(&mut self, shape: Shape) {
-        if self.raw.shape.blocks > 0 {
-            self.raw.reshape(shape);
-        }
-        self.out.reshape(shape);
-        self.grad.reshape(shape);
+    /// Its raw values, to be activated as they are read.
+    fn pending<'a>(&'a self, slots: &'a Slots) -> View<'a> {
+        let Raw::Slot(raw) = self.plan.raw else {
+            unreachable!("the plan lets only raw values in a buffer stay pending");
+        };
+        slots.get(raw).view().activated(Activation { maps: &self.maps, slope: self.slope })
     }
 
-    /// Runs the block. `index` names it among the streams of dropout.
-    pub(crate) fn forward(
-        &mut self,
-        machine: Machine,
-        (input, before): (&InputTensor, &[Self]),
-        (block, params): (&BlockSpec, &Parameters),
-        (dropout, index): (DropoutSeed, u64),
-    ) {
-        let views = views(before, &self.inputs);
-        let shape = self.out.shape;
+    /// Runs the block; `before` are the blocks before it.
+    pub(crate) fn forward(&mut self, step: &mut Step<'_>, before: &[Self], block: &BlockSpec) {
+        if matches!(block.op, Op::Conv(_)) {
+            return self.forward_conv(step, before, block);
+        }
+        let (machine, shape) = (step.machine, self.plan.shape);
+        let slot = self.plan.out.expect("only a convolution's output stays pending");
+        let mut out = step.slots.take(slot);
+        let slots = &*step.slots;
+        let views = views(slots, before, &self.plan.reads);
         let slab = shape.slab_len();
         match &block.op {
-            Op::Conv(spec) => {
-                let inputs = Inputs::of(&views, input);
-                let conv = self.conv.as_ref().expect("a convolution block has a convolution");
-                conv.forward(machine, &inputs, shape, self.raw.elements_mut(), &mut self.stats);
-                self.finish(machine, before, (block, params), &keep(spec, dropout, index));
-                if spec.dropout_kind == DropoutKind::Element {
-                    drop_elements(machine, spec, (dropout, index), &mut self.out);
-                }
-            }
+            Op::Conv(_) => unreachable!("answered above"),
             Op::Norm(_) => {
-                let from = self.inputs[0].expect("`shapes` refuses a norm of the network's input");
-                self.raw.elements_mut().copy_from_slice(before[from].out.elements());
-                sums(machine, &self.raw, &mut self.stats);
-                let keep = vec![1.0; before[from].out.shape.blocks * haema_kernels::LANES];
-                self.finish(machine, before, (block, params), &keep);
+                let from = views[0];
+                sums(machine, from, &mut self.stats);
+                let maps = &mut self.maps;
+                self.moments = set_maps((&self.stats, shape), step, (block, self.index), maps);
+                let activation = Activation { maps: &self.maps, slope: self.slope };
+                parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
+                    let from = &from.data[z * slab..(z + 1) * slab];
+                    kernel::forward(machine.door, shape, activation, from, (None, z), out);
+                });
             }
             Op::MaxPool2 => {
-                parallel::chunks(machine.threads, self.out.elements_mut(), slab, |z, out| {
+                parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
                     resize::max_pool_plane(views[0], shape, z, out);
                 });
             }
             Op::Trilinear2 => {
-                parallel::chunks(machine.threads, self.out.elements_mut(), slab, |z, out| {
+                parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
                     resize::trilinear_plane(views[0], shape, z, out);
                 });
             }
-            Op::SumUp => sum_up::forward(machine, &views, shape, self.out.elements_mut()),
+            Op::SumUp => sum_up::forward(machine, &views, shape, out.elements_mut()),
         }
+        step.slots.put(slot, out);
     }
 
-    /// From `raw` to `out`.
-    fn finish(
-        &mut self,
-        machine: Machine,
-        before: &[Self],
-        (block, params): (&BlockSpec, &Parameters),
-        keep: &[f32],
-    ) {
-        let shape = self.out.shape;
-        let finish = Finish::of(&block.op).expect("this block ends in an activation");
-        let params = finish.params(params, block);
-        self.moments = finish.norm.map(|norm| {
-            let total = norm::reduce(&self.stats, shape.blocks);
-            Moments::new(&total, params.channels(), shape.voxels(), norm)
-        });
-        self.maps = norm::maps(self.moments.as_ref(), params, |channel| keep[channel]);
-        let activation = Activation { maps: &self.maps, slope: finish.slope };
-        let residual = self.residual.map(|i| &before[i].out);
-        let raw = &self.raw;
-        let out = self.out.elements_mut();
-        parallel::chunks(machine.threads, out, shape.slab_len(), |z, out| {
-            let residual = residual.map(|tensor| tensor.slab(z));
-            kernel::forward(machine.door, shape, activation, raw.slab(z), residual, out);
-        });
-    }
-
-    /// Runs the block back: adds to the gradients of what it reads and of its parameters. Uses up
-    /// `raw`.
-    pub(crate) fn backward(
-        &mut self,
-        machine: Machine,
-        (input, before): (&InputTensor, &mut [Self]),
-        (block, params, gradient): (&BlockSpec, &Parameters, &mut Parameters),
-        (dropout, index): (DropoutSeed, u64),
-        parts: &mut GradParts,
-    ) {
-        match &block.op {
-            Op::Conv(spec) => {
-                self.backward_residual(machine, before);
-                if spec.dropout_kind == DropoutKind::Element {
-                    drop_elements(machine, spec, (dropout, index), &mut self.grad);
-                }
-                self.backward_finish(machine, (block, params, gradient));
-                let grad = gradient.get_mut(&format!("{}.conv.weight", block.name));
-                self.backward_conv(machine, (input, before), (parts, grad));
-            }
-            Op::Norm(_) => {
-                self.backward_finish(machine, (block, params, gradient));
-                for &from in self.inputs.iter().flatten() {
-                    add(machine, &self.raw, &mut before[from].grad);
-                }
-            }
-            Op::MaxPool2 => self.backward_pool(machine, before),
-            Op::Trilinear2 => {
-                for &from in self.inputs.iter().flatten() {
-                    let grad = &mut before[from].grad;
-                    let shape = grad.shape;
-                    resize::trilinear_grad(self.grad.view(), shape, grad.elements_mut());
-                }
-            }
-            Op::SumUp => {
-                for &from in self.inputs.iter().flatten() {
-                    let grad = &mut before[from].grad;
-                    let shape = grad.shape;
-                    sum_up::backward(machine, self.grad.view(), shape, grad.elements_mut());
-                }
-            }
-        }
-    }
-
-    fn backward_residual(&self, machine: Machine, before: &mut [Self]) {
-        if let Some(residual) = self.residual {
-            add(machine, &self.grad, &mut before[residual].grad);
-        }
-    }
-
-    /// Turns `raw` into its gradient, and writes the gradients of the normalisation or the bias.
-    fn backward_finish(
-        &mut self,
-        machine: Machine,
-        (block, params, gradient): (&BlockSpec, &Parameters, &mut Parameters),
-    ) {
-        let shape = self.out.shape;
-        let finish = Finish::of(&block.op).expect("this block ends in an activation");
-        let params = finish.params(params, block);
-        let activation = Activation { maps: &self.maps, slope: finish.slope };
-        self.stats.fill(ChannelStats::default());
-        let (raw, grad) = (&self.raw, &self.grad);
-        parallel::chunks(machine.threads, &mut self.stats, shape.blocks, |z, sums| {
-            let pair = (raw.slab(z), grad.slab(z));
-            kernel::backward_sums(machine.door, shape, activation, pair, sums);
-        });
-        let total = norm::reduce(&self.stats, shape.blocks);
-        let (grads, of_params) = norm::grads(self.moments.as_ref(), params, &total);
-        let raw = self.raw.elements_mut();
-        parallel::chunks(machine.threads, raw, shape.slab_len(), |z, raw| {
-            let pair = (activation, grads.as_slice());
-            kernel::backward_in_place(machine.door, shape, pair, grad.slab(z), raw);
-        });
-        let names = if finish.norm.is_some() {
-            [Some("norm.gamma"), Some("norm.beta")]
-        } else {
-            [None, Some("conv.bias")]
+    fn forward_conv(&mut self, step: &mut Step<'_>, before: &[Self], block: &BlockSpec) {
+        let (machine, shape) = (step.machine, self.plan.shape);
+        let (raw_slot, half) = match self.plan.raw {
+            Raw::Slot(slot) => (Some(slot), None),
+            Raw::None => (None, None),
+            Raw::Half => (None, Some(self.half.elements_mut(shape))),
         };
-        for (part, name) in names.into_iter().enumerate() {
-            let Some(name) = name else { continue };
-            let values = gradient.get_mut(&format!("{}.{name}", block.name));
-            for (value, of_param) in values.iter_mut().zip(&of_params) {
-                *value = of_param[part];
-            }
-        }
-    }
-
-    fn backward_conv(
-        &self,
-        machine: Machine,
-        (input, before): (&InputTensor, &mut [Self]),
-        weight_grad: (&mut GradParts, &mut [f32]),
-    ) {
+        let mut own_raw = raw_slot.map(|slot| step.slots.take(slot));
+        let mut out = self.plan.out.map(|slot| step.slots.take(slot));
+        let raw = own_raw.as_mut().or(out.as_mut()).expect("a block has raw values or an output");
+        let views = views(step.slots, before, &self.plan.reads);
         let conv = self.conv.as_ref().expect("a convolution block has a convolution");
-        {
-            let views = views(before, &self.inputs);
-            let inputs = Inputs::of(&views, input);
-            conv.backward_weights(machine, &inputs, self.raw.view(), weight_grad);
+        let inputs = Inputs::of(&views, step.input);
+        conv.forward(machine, &inputs, shape, raw.elements_mut(), &mut self.stats);
+        let moments = set_maps((&self.stats, shape), step, (block, self.index), &mut self.maps);
+        self.moments = moments;
+        if let Some(out) = &mut out {
+            let activation = Activation { maps: &self.maps, slope: self.slope };
+            let drops = drops_elements(&block.op, step.dropout);
+            // What drops single elements must not drop the residual's.
+            let residual = self.plan.residual.map(|from| view(step.slots, before, from));
+            let with = residual.filter(|_| drops.is_none());
+            activate(machine, (activation, with), (own_raw.as_ref(), half), out);
+            if let Some((seed, share)) = drops {
+                drop_elements(machine, share, (seed, self.index as u64), out);
+                if let Some(residual) = residual {
+                    add(machine, residual, out);
+                }
+            }
         }
-        for (i, from) in self.inputs.iter().enumerate() {
-            if let Some(from) = *from {
-                let grad = &mut before[from].grad;
-                let shape = grad.shape;
-                conv.backward_data(machine, i, self.raw.view(), (shape, grad.elements_mut()));
+        for (slot, tensor) in [(raw_slot, own_raw), (self.plan.out, out)] {
+            if let (Some(slot), Some(tensor)) = (slot, tensor) {
+                step.slots.put(slot, tensor);
             }
         }
     }
 
-    fn backward_pool(&self, machine: Machine, before: &mut [Self]) {
-        let Some(from) = self.inputs[0] else { return };
-        let Self { out, grad, .. } = &mut before[from];
-        let pair = 2 * grad.shape.slab_len();
-        let input = out.view();
-        parallel::chunks(machine.threads, grad.elements_mut(), pair, |z, slabs| {
-            let pooled = (self.out.shape, self.out.slab(z), self.grad.slab(z));
-            resize::max_pool_grad_plane(input, pooled, z, slabs);
+    /// Makes the output again from raw values of half the width.
+    pub(crate) fn restore(&self, step: &mut Step<'_>, block: &BlockSpec, slot: usize) {
+        let (machine, shape) = (step.machine, self.plan.shape);
+        let activation = Activation { maps: &self.maps, slope: self.slope };
+        let half = self.half.elements(shape);
+        let mut out = step.slots.take(slot);
+        parallel::chunks(machine.threads, out.elements_mut(), shape.slab_len(), |z, out| {
+            let half = &half[z * shape.slab_len()..(z + 1) * shape.slab_len()];
+            half::activate(machine.door, shape, activation, None, (out, half));
         });
+        if let Some((seed, share)) = drops_elements(&block.op, step.dropout) {
+            drop_elements(machine, share, (seed, self.index as u64), &mut out);
+        }
+        step.slots.put(slot, out);
     }
 }
 
-fn add(machine: Machine, from: &Tensor, to: &mut Tensor) {
+/// The way from raw values to the output, from the sums over the raw values of a block.
+fn set_maps(
+    (stats, shape): (&[ChannelStats], Shape),
+    step: &Step<'_>,
+    (block, index): (&BlockSpec, usize),
+    maps: &mut Vec<ChannelMap>,
+) -> Option<Moments> {
+    let finish = Finish::of(&block.op).expect("this block ends in an activation");
+    let params = finish.params(step.params, block);
+    let moments = finish.norm.map(|norm| {
+        let total = norm::reduce(stats, shape.blocks);
+        Moments::new(&total, params.channels(), shape.voxels(), norm)
+    });
+    let keep = keep(&block.op, params.channels(), (step.dropout, index as u64));
+    *maps = norm::maps(moments.as_ref(), params, |channel| keep[channel]);
+    moments
+}
+
+/// Normalises, activates and adds the residual: from raw values of their own, or in place, where
+/// they are then kept in half the width if so wanted.
+fn activate(
+    machine: Machine,
+    (activation, residual): (Activation<'_>, Option<View<'_>>),
+    (raw, half): (Option<&Tensor>, Option<&mut [HalfBlock]>),
+    out: &mut Tensor,
+) {
+    let shape = out.shape;
+    let len = shape.slab_len();
+    match (raw, half) {
+        (Some(raw), _) => {
+            parallel::chunks(machine.threads, out.elements_mut(), len, |z, out| {
+                let residual = (residual, z);
+                kernel::forward(machine.door, shape, activation, raw.slab(z), residual, out);
+            });
+        }
+        (None, Some(half)) => {
+            let slabs = out.elements_mut().chunks_mut(len).zip(half.chunks_mut(len));
+            parallel::run(
+                machine.threads,
+                slabs.enumerate(),
+                || (),
+                |(z, pair), ()| {
+                    let residual = residual.map(|view| &view.data[z * len..(z + 1) * len]);
+                    half::keep_and_activate(machine.door, shape, activation, residual, pair);
+                },
+            );
+        }
+        (None, None) => {
+            parallel::chunks(machine.threads, out.elements_mut(), len, |z, out| {
+                kernel::forward_in_place(machine.door, shape, activation, (residual, z), out);
+            });
+        }
+    }
+}
+
+/// Adds one tensor to another, activated if it is not yet.
+pub(crate) fn add(machine: Machine, from: View<'_>, to: &mut Tensor) {
     let shape = to.shape;
+    let maps = vec![identity(); shape.blocks];
+    let nothing = Activation { maps: &maps, slope: 1.0 };
     parallel::chunks(machine.threads, to.elements_mut(), shape.slab_len(), |z, to| {
-        kernel::add(shape, from.slab(z), to);
+        kernel::forward_in_place(machine.door, shape, nothing, (Some(from), z), to);
     });
 }
 
-fn views<'a>(before: &'a [Node], inputs: &[Option<usize>]) -> Vec<View<'a>> {
-    inputs.iter().flatten().map(|&i| before[i].out.view()).collect()
+/// What a block reads; `before` are the blocks before it.
+pub(crate) fn view<'a>(slots: &'a Slots, before: &'a [Node], from: Source) -> View<'a> {
+    match from {
+        Source::Slot(slot) => slots.get(slot).view(),
+        Source::Raw(block) => before[block].pending(slots),
+    }
+}
+
+pub(crate) fn views<'a>(
+    slots: &'a Slots,
+    before: &'a [Node],
+    reads: &[Option<Source>],
+) -> Vec<View<'a>> {
+    reads.iter().flatten().map(|&from| view(slots, before, from)).collect()
 }
 
 /// What each channel is multiplied by: 1, or 0 and `1/(1−p)` of channel dropout.
-fn keep(spec: &ConvSpec, dropout: DropoutSeed, block: u64) -> Vec<f32> {
-    let mut keep = vec![1.0; spec.out_channels];
-    let drops = spec.dropout > 0.0 && spec.dropout_kind == DropoutKind::Channel;
-    if let (DropoutSeed::Seed(seed), true) = (dropout, drops) {
+fn keep(op: &Op, channels: usize, (dropout, block): (DropoutSeed, u64)) -> Vec<f32> {
+    let mut keep = vec![1.0; channels];
+    let (Op::Conv(spec), DropoutSeed::Seed(seed)) = (op, dropout) else { return keep };
+    if spec.dropout > 0.0 && spec.dropout_kind == DropoutKind::Channel {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(block);
         for value in &mut keep {
@@ -316,22 +313,31 @@ fn keep(spec: &ConvSpec, dropout: DropoutSeed, block: u64) -> Vec<f32> {
     keep
 }
 
+/// The seed and the share, where single elements are dropped.
+pub(crate) fn drops_elements(op: &Op, dropout: DropoutSeed) -> Option<(u64, f32)> {
+    match (op, dropout) {
+        (
+            Op::Conv(ConvSpec { dropout: share, dropout_kind: DropoutKind::Element, .. }),
+            DropoutSeed::Seed(seed),
+        ) if *share > 0.0 => Some((seed, *share)),
+        _ => None,
+    }
+}
+
 /// Drops each element by itself: the same ones in values and in gradients, for the seed, the block
 /// and the plane name them.
-fn drop_elements(
+pub(crate) fn drop_elements(
     machine: Machine,
-    spec: &ConvSpec,
-    (dropout, block): (DropoutSeed, u64),
+    share: f32,
+    (seed, block): (u64, u64),
     tensor: &mut Tensor,
 ) {
-    let DropoutSeed::Seed(seed) = dropout else { return };
     let slab = tensor.shape.slab_len();
     parallel::chunks(machine.threads, tensor.elements_mut(), slab, |z, slab| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream((block << 32) | z as u64);
         for value in slab.iter_mut().flat_map(|element| &mut element.0) {
-            *value *=
-                if rng.random::<f32>() < spec.dropout { 0.0 } else { 1.0 / (1.0 - spec.dropout) };
+            *value *= if rng.random::<f32>() < share { 0.0 } else { 1.0 / (1.0 - share) };
         }
     });
 }

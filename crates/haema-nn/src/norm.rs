@@ -1,6 +1,7 @@
 //! From a convolution's sums to the affine map of each channel, and back.
 
-use haema_kernels::norm::{ChannelGrad, ChannelMap};
+use haema_kernels::norm::ChannelMap;
+use haema_kernels::norm_grad::ChannelGrad;
 use haema_kernels::{ChannelStats, LANES};
 
 use crate::spec::{NormMode, NormSpec};
@@ -34,13 +35,15 @@ impl NormParams<'_> {
 
 /// Adds up the sums of planes, in their order.
 pub(crate) fn reduce(stats: &[ChannelStats], blocks: usize) -> Vec<ChannelStats> {
-    let mut total = vec![ChannelStats::default(); blocks];
-    for plane in stats.chunks(blocks) {
-        for (total, stats) in total.iter_mut().zip(plane) {
-            for lane in 0..LANES {
-                total.sum[lane] += stats.sum[lane];
-                total.sum_of_squares[lane] += stats.sum_of_squares[lane];
-            }
+    (0..blocks).map(|block| reduce_block(stats, blocks, block)).collect()
+}
+
+fn reduce_block(stats: &[ChannelStats], blocks: usize, block: usize) -> ChannelStats {
+    let mut total = ChannelStats::default();
+    for stats in stats.iter().skip(block).step_by(blocks) {
+        for lane in 0..LANES {
+            total.sum[lane] += stats.sum[lane];
+            total.sum_of_squares[lane] += stats.sum_of_squares[lane];
         }
     }
     total
@@ -57,23 +60,54 @@ impl Moments {
         let n = voxels as f64;
         let mut moments = Self { voxels: n, ..Self::default() };
         for channel in 0..channels {
-            let stats = &total[channel / LANES];
-            let mean = stats.sum[channel % LANES] / n;
-            let variance = (stats.sum_of_squares[channel % LANES] / n - mean * mean).max(0.0);
-            let (divisor, ratio) = match spec.mode {
-                NormMode::Variance => ((variance + spec.eps).sqrt(), 1.0),
-                NormMode::StandardDeviation => {
-                    let deviation = variance.sqrt();
-                    let divisor = deviation + spec.eps;
-                    // A constant channel has no direction to change in.
-                    (divisor, if deviation > 0.0 { divisor / deviation } else { 0.0 })
-                }
-            };
+            let [mean, divisor, ratio] = moment(&total[channel / LANES], channel % LANES, n, spec);
             moments.mean.push(mean);
             moments.divisor.push(divisor);
             moments.ratio.push(ratio);
         }
         moments
+    }
+}
+
+/// Mean, divisor and `s/σ` of one lane of a block, from its sums over `n` voxels.
+fn moment(total: &ChannelStats, lane: usize, n: f64, spec: NormSpec) -> [f64; 3] {
+    let mean = total.sum[lane] / n;
+    let variance = (total.sum_of_squares[lane] / n - mean * mean).max(0.0);
+    match spec.mode {
+        NormMode::Variance => [mean, (variance + spec.eps).sqrt(), 1.0],
+        NormMode::StandardDeviation => {
+            let deviation = variance.sqrt();
+            let divisor = deviation + spec.eps;
+            // A constant channel has no direction to change in.
+            [mean, divisor, if deviation > 0.0 { divisor / deviation } else { 0.0 }]
+        }
+    }
+}
+
+/// Factor and summand of a normalised channel.
+fn normalise([mean, divisor, _]: [f64; 3], gamma: f32, beta: f32) -> [f32; 2] {
+    let scale = f64::from(gamma) / divisor;
+    [scale as f32, (f64::from(beta) - mean * scale) as f32]
+}
+
+/// Writes the maps of a normalisation straight from its sums; allocates nothing. Factors of channels
+/// that are not there stay as they are.
+pub(crate) fn fill_maps(
+    stats: &[ChannelStats],
+    (voxels, spec): (usize, NormSpec),
+    (gamma, beta): (&[f32], &[f32]),
+    maps: &mut [ChannelMap],
+) {
+    let blocks = maps.len();
+    for (block, map) in maps.iter_mut().enumerate() {
+        let total = reduce_block(stats, blocks, block);
+        let first = block * LANES;
+        for (lane, (&gamma, &beta)) in
+            gamma[first..].iter().zip(&beta[first..]).take(LANES).enumerate()
+        {
+            let moment = moment(&total, lane, voxels as f64, spec);
+            [map.scale.0[lane], map.shift.0[lane]] = normalise(moment, gamma, beta);
+        }
     }
 }
 
@@ -91,8 +125,8 @@ pub(crate) fn maps(
         let lane = channel % LANES;
         let (scale, shift) = match (moments, params.affine) {
             (Some(moments), Some((gamma, beta))) => {
-                let scale = f64::from(gamma[channel]) / moments.divisor[channel];
-                (scale as f32, (f64::from(beta[channel]) - moments.mean[channel] * scale) as f32)
+                let moment = [moments.mean[channel], moments.divisor[channel], 1.0];
+                normalise(moment, gamma[channel], beta[channel]).into()
             }
             _ => (1.0, params.bias.map_or(0.0, |bias| bias[channel])),
         };

@@ -275,7 +275,7 @@ impl Init {
     }
 }
 
-fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
+pub(crate) fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
     match precision {
         Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         Precision::F16 => {
@@ -284,7 +284,7 @@ fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
     }
 }
 
-fn decode(tensor: &TensorView<'_>, into: &mut [f32]) -> Result<(), String> {
+pub(crate) fn decode(tensor: &TensorView<'_>, into: &mut [f32]) -> Result<(), String> {
     match tensor.dtype() {
         Dtype::F32 => {
             for (value, bytes) in into.iter_mut().zip(tensor.data().as_chunks::<4>().0) {

@@ -1,5 +1,6 @@
 //! The sum of deep supervision: each tensor is repeated to the size of the finest and added.
 
+use haema_kernels::layout::Write;
 use haema_kernels::{ChannelBlock, Shape, View};
 
 use crate::conv::Machine;
@@ -39,12 +40,12 @@ pub(crate) fn forward(
     });
 }
 
-/// Adds to the gradient of one input: each voxel gets the sum over those that repeat it.
+/// Leaves the gradient of one input: each voxel gets the sum over those that repeat it.
 pub(crate) fn backward(
     machine: Machine,
     out_grad: View<'_>,
     shape: Shape,
-    grad: &mut [ChannelBlock],
+    (grad, write): (&mut [ChannelBlock], Write),
 ) {
     let scale = out_grad.shape.size[1] / shape.size[1];
     let [_, height, width] = shape.size;
@@ -52,6 +53,9 @@ pub(crate) fn backward(
         for block in 0..shape.blocks {
             for y in 0..height {
                 let start = shape.offset_in_slab(block, y, 0);
+                if write == Write::Set {
+                    slab[start..start + width].fill(ChannelBlock::default());
+                }
                 for fine in 0..scale * scale {
                     let (fine_z, fine_y) = (z * scale + fine / scale, y * scale + fine % scale);
                     let from = fine_z * out_grad.shape.slab_len()

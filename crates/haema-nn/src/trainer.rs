@@ -1,15 +1,17 @@
 //! The network forward and backward, for training.
 
-use std::collections::HashMap;
-
-use haema_kernels::{Door, Shape};
+use haema_kernels::Door;
+use serde::{Deserialize, Serialize};
 
 use crate::conv::{Conv, GradParts, Machine};
-use crate::node::Node;
+use crate::node::{Node, Step};
 use crate::parallel;
 use crate::params::Parameters;
-use crate::spec::{INPUT, NetSpec, Op, SpecError};
-use crate::tensor::InputTensor;
+use crate::spec::{NetSpec, SpecError};
+use crate::step_times::{self, StepTimes};
+use crate::tensor::{InputTensor, Slots, Tensor};
+use crate::train_plan::TrainPlan;
+use crate::wires::shapes;
 
 /// Which channels a step drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +22,35 @@ pub enum DropoutSeed {
     Seed(u64),
 }
 
-/// A network with everything that its gradient needs: each block's raw and final values, and their
-/// gradient. A small reverse mode: blocks run in order, and back in reverse.
+/// How a trainer keeps values for the way back. Parameters, moments, sums and gradients have 32 bits
+/// in either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainingPrecision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// bfloat16, and outputs made again from them: about half the memory.
+    Bf16,
+}
+
+/// A network with everything that its gradient needs. A small reverse mode: blocks run in order,
+/// and back in reverse.
 #[derive(Debug)]
 pub struct Trainer {
     spec: NetSpec,
+    precision: TrainingPrecision,
     machine: Machine,
     params: Parameters,
     gradient: Parameters,
     input: InputTensor,
     nodes: Vec<Node>,
+    slots: Slots,
     logits: Vec<f32>,
     grad_parts: GradParts,
     /// Of the last forward pass.
     dropout: DropoutSeed,
+    times: StepTimes,
 }
 
 impl Trainer {
@@ -48,37 +65,66 @@ impl Trainer {
         size: [usize; 3],
         threads: usize,
     ) -> Result<Self, SpecError> {
-        let shapes = spec.shapes(size)?;
-        let index: HashMap<&str, usize> =
-            spec.blocks.iter().enumerate().map(|(i, block)| (block.name.as_str(), i)).collect();
-        let place = |name: &String| (name != INPUT).then(|| index[name.as_str()]);
-        let nodes = spec.blocks.iter().zip(&shapes).map(|(block, &[c, z, y, x])| {
-            let shape = Shape::new([z, y, x], c);
-            let inputs: Vec<_> = block.inputs.iter().map(place).collect();
-            let conv = Conv::of(&spec, block);
-            let residual = match &block.op {
-                Op::Conv(conv) => conv.residual.as_ref().map(|name| index[name.as_str()]),
-                _ => None,
-            };
-            Node::new(block, inputs, residual, conv, shape)
-        });
+        Self::with_precision(spec, params, size, (threads, TrainingPrecision::F32))
+    }
+
+    /// As [`Trainer::new`], with a precision.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where the network does not take that size.
+    pub fn with_precision(
+        spec: NetSpec,
+        params: Parameters,
+        size: [usize; 3],
+        (threads, precision): (usize, TrainingPrecision),
+    ) -> Result<Self, SpecError> {
+        let plan = TrainPlan::new(&spec, &shapes(&spec, size)?, precision);
+        let nodes = plan.nodes.into_iter().enumerate();
+        let nodes = nodes.map(|(i, plan)| Node::new(i, plan, &spec));
         let nodes = nodes.collect();
-        let gradient = Parameters::zeros(&spec);
-        let machine = Machine { door: Door::best(), threads };
-        let input = InputTensor::zeros(size);
+        let mut slots = Slots::default();
+        slots.reshape(&plan.slots);
+        let times = StepTimes::new(spec.blocks.iter().map(|block| &block.name));
         let mut trainer = Self {
+            gradient: Parameters::zeros(&spec),
+            machine: Machine { door: Door::best(), threads },
+            input: InputTensor::zeros(size),
+            logits: vec![0.0; size.iter().product()],
             spec,
-            machine,
+            precision,
             params,
-            gradient,
-            input,
             nodes,
-            logits: Vec::new(),
+            slots,
             grad_parts: GradParts::default(),
             dropout: DropoutSeed::Off,
+            times,
         };
         trainer.pack();
         Ok(trainer)
+    }
+
+    /// Bytes that a trainer takes for inputs of `size` `[z, y, x]`, found without making one: values
+    /// for the way back, gradients, packed weights, parameters. The optimiser's state is not the
+    /// trainer's, and threads take up to some hundred kilobytes each.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where the network does not take that size.
+    pub fn bytes(
+        spec: &NetSpec,
+        size: [usize; 3],
+        precision: TrainingPrecision,
+    ) -> Result<usize, SpecError> {
+        let plan = TrainPlan::new(spec, &shapes(spec, size)?, precision);
+        let convs: Vec<Conv> =
+            spec.blocks.iter().filter_map(|block| Conv::of(spec, block)).collect();
+        let weights: usize = convs.iter().map(Conv::bytes).sum();
+        let parts = convs.iter().map(Conv::part_bytes).max().unwrap_or(0);
+        // Parameters and their gradient; input with its halo, and logits.
+        let input = InputTensor::len(size) + size.iter().product::<usize>();
+        let plain = (2 * spec.parameter_count() + input) * size_of::<f32>();
+        Ok(plan.bytes() + weights + parts + plain)
     }
 
     /// Changes the instruction set that kernels use.
@@ -103,15 +149,23 @@ impl Trainer {
         &self.gradient
     }
 
+    /// Time of each part of the last step.
+    pub fn times(&self) -> &StepTimes {
+        &self.times
+    }
+
     /// Changes the parameters.
     pub fn update(&mut self, change: impl FnOnce(&mut [f32], &[f32])) {
-        change(self.params.values_mut(), self.gradient.values());
-        self.pack();
+        let (values, gradient) = (self.params.values_mut(), self.gradient.values());
+        step_times::time(&mut self.times.update, || change(values, gradient));
+        let mut times = std::mem::take(&mut self.times.pack);
+        step_times::time(&mut times, || self.pack());
+        self.times.pack = times;
     }
 
     fn pack(&mut self) {
         let params = &self.params;
-        let jobs = self.nodes.iter_mut().zip(&self.spec.blocks).collect();
+        let jobs = self.nodes.iter_mut().zip(&self.spec.blocks);
         parallel::run(
             self.machine.threads,
             jobs,
@@ -136,10 +190,11 @@ impl Trainer {
         if self.input.shape.size == size {
             return Ok(());
         }
-        let shapes = self.spec.shapes(size)?;
+        let plan = TrainPlan::new(&self.spec, &shapes(&self.spec, size)?, self.precision);
         self.input = InputTensor::zeros(size);
-        for (node, [c, z, y, x]) in self.nodes.iter_mut().zip(shapes) {
-            node.reshape(Shape::new([z, y, x], c));
+        self.slots.reshape(&plan.slots);
+        for (node, plan) in self.nodes.iter_mut().zip(plan.nodes) {
+            node.replan(plan);
         }
         Ok(())
     }
@@ -153,19 +208,31 @@ impl Trainer {
         assert_eq!(input.len(), self.input.shape.voxels(), "trainer: input does not fill the size");
         self.input.set(input);
         self.dropout = dropout;
+        let mut step = Step {
+            machine: self.machine,
+            slots: &mut self.slots,
+            input: &self.input,
+            params: &self.params,
+            dropout,
+        };
         for (i, block) in self.spec.blocks.iter().enumerate() {
             let (before, rest) = self.nodes.split_at_mut(i);
-            let from = (&self.input, &*before);
-            rest[0].forward(self.machine, from, (block, &self.params), (dropout, i as u64));
+            let place = &mut self.times.blocks[i].forward;
+            step_times::time(place, || rest[0].forward(&mut step, before, block));
         }
-        let last = &self.nodes.last().expect("a network has blocks").out;
+        let last = self.nodes.last().and_then(|node| node.plan.out);
+        let last = self.slots.get(last.expect("the last block has an output"));
         self.logits.resize(last.shape.voxels(), 0.0);
-        last.read_logits(self.spec.out_channels(), &mut self.logits);
+        let channels = self.spec.out_channels();
+        let plane = last.shape.size[1] * last.shape.size[2];
+        parallel::chunks(self.machine.threads, &mut self.logits, plane, |z, plane| {
+            last.read_logits(z, channels, plane);
+        });
         &self.logits
     }
 
-    /// Runs back from the gradient of the logits of the last [`Trainer::forward`], whose raw values
-    /// it uses up; [`Trainer::gradient`] then holds the gradient of the parameters.
+    /// Runs back from the gradient of the logits of the last [`Trainer::forward`], whose values it
+    /// uses up; [`Trainer::gradient`] then holds the gradient of the parameters.
     ///
     /// # Panics
     ///
@@ -173,23 +240,31 @@ impl Trainer {
     pub fn backward(&mut self, logit_grad: &[f32]) {
         assert_eq!(logit_grad.len(), self.logits.len(), "trainer: gradient does not fit");
         self.gradient.values_mut().fill(0.0);
-        let machine = self.machine;
-        for node in &mut self.nodes {
-            let len = node.grad.shape.slab_len();
-            parallel::chunks(machine.threads, node.grad.elements_mut(), len, |_, slab| {
-                slab.fill(haema_kernels::ChannelBlock::default());
-            });
-        }
-        let last = self.nodes.last_mut().expect("a network has blocks");
-        last.grad.write_logit_grad(self.spec.out_channels(), logit_grad);
-        for (i, block) in self.spec.blocks.iter().enumerate().rev() {
+        let last = self.nodes.last().and_then(|node| node.plan.back.as_ref());
+        let slot = last.expect("the last block has a gradient").grad;
+        let mut grad = self.slots.take(slot);
+        let (shape, channels) = (grad.shape, self.spec.out_channels());
+        let plane = shape.size[1] * shape.size[2];
+        let threads = self.machine.threads;
+        parallel::chunks(threads, grad.elements_mut(), shape.slab_len(), |z, slab| {
+            let plane = &logit_grad[z * plane..(z + 1) * plane];
+            Tensor::write_logit_grad(shape, channels, plane, slab);
+        });
+        self.slots.put(slot, grad);
+        let mut step = Step {
+            machine: self.machine,
+            slots: &mut self.slots,
+            input: &self.input,
+            params: &self.params,
+            dropout: self.dropout,
+        };
+        for i in (0..self.nodes.len()).rev() {
             let (before, rest) = self.nodes.split_at_mut(i);
             rest[0].backward(
-                machine,
-                (&self.input, before),
-                (block, &self.params, &mut self.gradient),
-                (self.dropout, i as u64),
-                &mut self.grad_parts,
+                &mut step,
+                (before, &self.spec.blocks),
+                (&mut self.gradient, &mut self.grad_parts),
+                &mut self.times.blocks[i],
             );
         }
     }

@@ -1,5 +1,6 @@
 //! How well a model does on cases with masks: one row a case, and figures with intervals.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use haema_eval::{Bootstrap, Interval, Overlap, median_absolute_error_ml, roc_auc};
@@ -100,7 +101,7 @@ pub fn evaluate(
     dataset: &Dataset,
     model: &Model,
     ids: &[String],
-    threads: usize,
+    threads: NonZeroUsize,
     progress: &mut dyn FnMut(&CaseScore),
 ) -> Result<Vec<CaseScore>, EvalError> {
     for id in ids {
@@ -118,7 +119,7 @@ pub fn evaluate(
     Ok(scores)
 }
 
-fn score(case: &Case, model: &Model, threads: usize) -> Result<CaseScore, EvalError> {
+fn score(case: &Case, model: &Model, threads: NonZeroUsize) -> Result<CaseScore, EvalError> {
     let id = || case.id().to_owned();
     let read = |source| EvalError::Read { id: id(), source: Box::new(source) };
     let segment = |source: SegmentError| EvalError::Segment { id: id(), source: Box::new(source) };
@@ -127,7 +128,7 @@ fn score(case: &Case, model: &Model, threads: usize) -> Result<CaseScore, EvalEr
     let reference =
         case.read_label().map_err(read)?.ok_or_else(|| EvalError::NoLabel { id: id() })?;
     let reference = reference.map(|&voxel| u8::from(voxel != 0));
-    let prepared = model.prepare(&ct).map_err(|error| segment(error.into()))?;
+    let prepared = model.prepare(&ct, threads).map_err(|error| segment(error.into()))?;
     let predicted = model.predict(prepared, threads).map_err(|error| segment(error.into()))?;
     let score = predicted.score();
     let probability = predicted.restore().map_err(|error| segment(error.into()))?;

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use haema_measure::format_ml;
 
 use crate::report::{Input, Lesion, Report, Series};
-use figure::Slice;
+use figure::Picture;
 pub(crate) use view::Pictures;
 
 /// The whole page.
@@ -57,13 +57,14 @@ fn first_screen(report: &Report, pictures: &Pictures) -> String {
     )
 }
 
-fn key_figure(slice: &Slice, is_bleed: bool) -> String {
+fn key_figure(picture: &Picture, is_bleed: bool) -> String {
+    let slice = &picture.slice;
     let what = if is_bleed { "largest area" } else { "middle of the stack" };
     format!(
         "<figure class=\"key\">{}<abbr class=\"side right\" title=\"patient's right\">R</abbr>\
          <abbr class=\"side left\" title=\"patient's left\">L</abbr>\
          <figcaption><span>slice {} · {} mm · {what}</span><b>{}</b></figcaption></figure>\n",
-        scan(slice, "72vh"),
+        scan(picture, "72vh"),
         slice.number,
         signed(slice.position_mm),
         area(slice.area_mm2),
@@ -71,7 +72,7 @@ fn key_figure(slice: &Slice, is_bleed: bool) -> String {
 }
 
 /// The picture and the outline above it, with the proportions of the patient.
-fn scan(slice: &Slice, most_height: &str) -> String {
+fn scan(Picture { slice, png }: &Picture, most_height: &str) -> String {
     let [height_mm, width_mm] = slice.extent_mm();
     let [rows, columns] = slice.size;
     let outline = slice.outline();
@@ -83,7 +84,7 @@ fn scan(slice: &Slice, most_height: &str) -> String {
              <path class=\"casing\" d=\"{outline}\"/><path class=\"outline\" d=\"{outline}\"/></svg>"
         )
     };
-    let png = base64::engine::general_purpose::STANDARD.encode(slice.png());
+    let png = base64::engine::general_purpose::STANDARD.encode(png);
     format!(
         "<div class=\"scan\" style=\"aspect-ratio:{width_mm:.2}/{height_mm:.2};\
          max-width:calc({most_height}*{:.4})\"><img alt=\"axial slice {} at {} mm, {}\" \
@@ -160,7 +161,7 @@ fn with_bleed(pictures: &Pictures) -> String {
     let figures: String = pictures
         .with_bleed
         .iter()
-        .map(|slice| small_figure(slice, slice.number == pictures.key.number))
+        .map(|shown| small_figure(shown, shown.slice.number == pictures.key.slice.number))
         .collect();
     format!(
         "<h2>Slices with bleed<small>bottom to top{left_out} · patient's right on the left of the picture \
@@ -172,7 +173,7 @@ fn others(pictures: &Pictures) -> String {
     if pictures.others.is_empty() {
         return String::new();
     }
-    let figures: String = pictures.others.iter().map(|slice| small_figure(slice, false)).collect();
+    let figures: String = pictures.others.iter().map(|shown| small_figure(shown, false)).collect();
     let (title, class) = if pictures.with_bleed.is_empty() {
         ("The head", "montage")
     } else {
@@ -185,7 +186,8 @@ fn others(pictures: &Pictures) -> String {
     )
 }
 
-fn small_figure(slice: &Slice, is_largest: bool) -> String {
+fn small_figure(picture: &Picture, is_largest: bool) -> String {
+    let slice = &picture.slice;
     let class = if is_largest { " class=\"largest\"" } else { "" };
     let label = if slice.area_mm2 > 0.0 {
         format!("<b>{}</b>", area(slice.area_mm2))
@@ -194,7 +196,7 @@ fn small_figure(slice: &Slice, is_largest: bool) -> String {
     };
     format!(
         "<figure{class}>{}<figcaption><span>{} mm</span>{label}</figcaption></figure>\n",
-        scan(slice, "40vh"),
+        scan(picture, "40vh"),
         signed(slice.position_mm),
     )
 }

@@ -22,7 +22,7 @@ use haema_io::fs::{self, FsError};
 use thiserror::Error;
 
 pub use case::CaseError;
-pub(crate) use findings::{input_of, series_of};
+pub(crate) use findings::{Findings, input_of, series_of};
 pub use gate::Refusal;
 
 use crate::input::Source;

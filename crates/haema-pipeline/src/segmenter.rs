@@ -76,9 +76,9 @@ impl Segmenter for Model {
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
         let start = Instant::now();
-        let prepared = self.prepare(ct)?;
+        let prepared = self.prepare(ct, threads)?;
         let prepared_at = Instant::now();
-        let predicted = self.predict(prepared, threads.get())?;
+        let predicted = self.predict(prepared, threads)?;
         let predicted_at = Instant::now();
         let (score, volume_grid_ml) = (predicted.score(), predicted.grid_ml(threshold));
         let probability = predicted.restore()?;

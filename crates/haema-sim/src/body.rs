@@ -46,7 +46,7 @@ impl Ellipsoid {
     }
 
     /// The map from patient space to the space in which the ellipsoid is the unit ball.
-    fn unit_from_lps(&self) -> UnitFromLps {
+    pub(crate) fn unit_from_lps(&self) -> UnitFromLps {
         let (sin, cos) = self.turn_deg.to_radians().sin_cos();
         let [radius_x, radius_y, radius_z] = self.radii_mm;
         UnitFromLps {
@@ -59,14 +59,14 @@ impl Ellipsoid {
 
 /// See [`Ellipsoid::unit_from_lps`].
 #[derive(Debug, Clone, Copy)]
-struct UnitFromLps {
+pub(crate) struct UnitFromLps {
     centre_lps_mm: Vec3,
     in_plane: [[f64; 2]; 2],
     along_z: f64,
 }
 
 impl UnitFromLps {
-    fn map(&self, point_lps_mm: Vec3) -> Vec3 {
+    pub(crate) fn map(&self, point_lps_mm: Vec3) -> Vec3 {
         let [x, y, z] = sub(point_lps_mm, self.centre_lps_mm);
         let [to_x, to_y] = self.in_plane;
         [to_x[0] * x + to_x[1] * y, to_y[0] * x + to_y[1] * y, self.along_z * z]
@@ -99,6 +99,18 @@ pub enum Body {
         /// Radius of the second there.
         bite_radius: f64,
     },
+    /// All that lies within a distance of an arc: a bent sausage with round ends, open towards `x`.
+    /// In the space in which an ellipsoid is the unit ball, the arc lies in the plane `z = 0` around
+    /// the centre, as far out as the ball allows.
+    CShape {
+        /// What the whole ring would touch from within.
+        outer: Ellipsoid,
+        /// Distance from the arc, below 0.5.
+        tube_radius: f64,
+        /// Angle between the ends of the arc, below 180°. The round ends must not meet:
+        /// `(1 − tube_radius) · sin(gap / 2) ≥ tube_radius`.
+        gap_deg: f64,
+    },
 }
 
 impl Body {
@@ -112,7 +124,8 @@ impl Body {
     /// # Source
     ///
     /// Two overlapping balls share a lens of `π(R + r − d)²(d² + 2d(R + r) − 3(R − r)²) / 12d`: two
-    /// caps of `πh²(3R − h)/3`.
+    /// caps of `πh²(3R − h)/3`. Part of a ring: area of its section times the way of the section's
+    /// centre (Pappus); its two round ends make one ball.
     pub fn volume_ml(&self) -> f64 {
         let outer_ml = self.outer().volume_ml();
         match *self {
@@ -121,6 +134,10 @@ impl Body {
             Self::Crescent { bite_centre, bite_radius, .. } => {
                 let ball = 4.0 / 3.0 * PI;
                 outer_ml * (ball - lens(square(bite_centre).sqrt(), bite_radius)) / ball
+            }
+            Self::CShape { tube_radius, gap_deg, .. } => {
+                let way = (2.0 * PI - gap_deg.to_radians()) * (1.0 - tube_radius);
+                outer_ml * (0.75 * way * tube_radius.powi(2) + tube_radius.powi(3))
             }
         }
     }
@@ -135,16 +152,49 @@ impl Body {
                 Self::Crescent { bite_centre, bite_radius, .. } => {
                     square(sub(unit, bite_centre)) >= bite_radius * bite_radius
                 }
+                Self::CShape { .. } => self.beyond_surface(unit) < 0.0,
             }
     }
 
-    fn outer(&self) -> &Ellipsoid {
-        match self {
-            Self::Ellipsoid(outer) | Self::Shell { outer, .. } | Self::Crescent { outer, .. } => {
-                outer
+    /// How far a point lies outside, negative inside, where the outer surface is the unit ball: 0 on
+    /// the surface, and never more than the true distance to it.
+    pub(crate) fn beyond_surface(&self, unit: Vec3) -> f64 {
+        let from_centre = square(unit).sqrt();
+        let beyond_outer = from_centre - 1.0;
+        match *self {
+            Self::Ellipsoid(_) => beyond_outer,
+            Self::Shell { inner_share, .. } => beyond_outer.max(inner_share - from_centre),
+            Self::Crescent { bite_centre, bite_radius, .. } => {
+                beyond_outer.max(bite_radius - square(sub(unit, bite_centre)).sqrt())
+            }
+            Self::CShape { tube_radius, gap_deg, .. } => {
+                from_arc(unit, 1.0 - tube_radius, 0.5 * gap_deg.to_radians()) - tube_radius
             }
         }
     }
+
+    pub(crate) fn outer(&self) -> &Ellipsoid {
+        match self {
+            Self::Ellipsoid(outer)
+            | Self::Shell { outer, .. }
+            | Self::Crescent { outer, .. }
+            | Self::CShape { outer, .. } => outer,
+        }
+    }
+}
+
+/// Distance to an arc around the origin in the plane `z = 0` that leaves out the angles up to
+/// `half_gap` on either side of `x`.
+fn from_arc([x, y, z]: Vec3, radius: f64, half_gap: f64) -> f64 {
+    let (sin, cos) = half_gap.sin_cos();
+    // By symmetry the nearer end is the one on the point's own side.
+    let is_in_gap = x * sin > y.abs() * cos;
+    let in_plane = if is_in_gap {
+        (x - radius * cos).hypot(y.abs() - radius * sin)
+    } else {
+        x.hypot(y) - radius
+    };
+    in_plane.hypot(z)
 }
 
 /// What the unit ball shares with a ball of this radius at this distance.
@@ -218,15 +268,21 @@ fn reach_of(body: &Body, grid: &Grid) -> Ellipsoid {
 }
 
 /// `n` levels within the thickness that slice `z` stands for: the way to each from the slice, and its
-/// share of the thickness. Where the slices beside it are not equally far, half the levels lie on
-/// either side and count by how far apart they are.
+/// share of the thickness. Where the slice does not reach equally far to both sides, half the levels
+/// lie on either side and count by how far apart they are.
 pub(crate) fn sub_slices(grid: &Grid, z: usize, n: usize) -> Vec<(Vec3, f64)> {
+    let [below_mm, above_mm] = grid.slice_reach_mm(z);
     let last = grid.size()[0] - 1;
-    let lone = scale(grid.normal_lps(), grid.slice_thickness_mm(0));
-    // The ends reach as far outwards as inwards.
-    let upwards =
-        if last == 0 { lone } else { grid.way_lps_mm(z.min(last - 1), z.min(last - 1) + 1) };
-    let downwards = if last == 0 { lone } else { grid.way_lps_mm(z.max(1) - 1, z.max(1)) };
+    // The end slices reach outwards the way they reach inwards.
+    let way = |from: usize, reach_mm: f64| {
+        if last == 0 {
+            return scale(grid.normal_lps(), 2.0 * reach_mm);
+        }
+        let gap_mm = grid.slice_reach_mm(from)[1] + grid.slice_reach_mm(from + 1)[0];
+        scale(grid.way_lps_mm(from, from + 1), 2.0 * reach_mm / gap_mm)
+    };
+    let upwards = way(z.min(last.saturating_sub(1)), above_mm);
+    let downwards = way(z.saturating_sub(1), below_mm);
     let (up_mm, down_mm) = (norm(upwards), norm(downwards));
     let level = |i: usize| {
         let t = (i as f64 + 0.5) / n as f64 - 0.5;

@@ -2,7 +2,10 @@
 //!
 //! Bodies have a volume in closed form and are drawn into any [`haema_volume::Grid`] with their exact
 //! share of each voxel. [`builtin_head`] is a whole head made of such bodies: the sample for those
-//! who have no scan at hand, and a known answer for tests.
+//! who have no scan at hand, and a known answer for tests. [`phantom`] has bodies in water, scanned as
+//! exactly as a computer can, to hold the measurement of volumes to.
+//!
+//! [`raters`] draws masks as different people would.
 //!
 //! Random numbers come from seeds alone: the same call gives the same scan, bit for bit.
 
@@ -17,6 +20,8 @@ mod mimic;
 pub mod paint;
 mod patient;
 mod scanner;
+pub mod phantom;
+pub mod raters;
 mod smooth_noise;
 
 pub use anatomy::{Anatomy, AnatomyError, Tissue};

@@ -24,8 +24,8 @@ pub struct Grid {
 enum Slices {
     /// Evenly stacked: slice `z` starts at `origin + z · step`.
     Even { origin_lps_mm: Vec3, step_lps_mm: Vec3 },
-    /// Each slice where its header says. `lone_thickness_mm` serves a stack of one slice.
-    Each { origins_lps_mm: Vec<Vec3>, lone_thickness_mm: f64 },
+    /// Each slice where its header says, and how far it reaches below and above itself.
+    Each { origins_lps_mm: Vec<Vec3>, reaches_mm: Vec<[f64; 2]> },
 }
 
 /// Why steps and positions do not make a grid.
@@ -114,15 +114,85 @@ impl Grid {
             x_step_lps_mm.iter().chain(&y_step_lps_mm).chain(origins_lps_mm.iter().flatten());
         check_finite(values.copied().chain([lone_thickness_mm]))?;
         check_volume(norm(cross(x_step_lps_mm, y_step_lps_mm)) * lone_thickness_mm.max(1.0))?;
-        let slices = Slices::Each { origins_lps_mm, lone_thickness_mm };
+        let reaches_mm = vec![[0.5 * lone_thickness_mm; 2]; size[0]];
+        let slices = Slices::Each { origins_lps_mm, reaches_mm };
         let grid = Self { size, x_step_lps_mm, y_step_lps_mm, slices };
-        for z in 1..size[0] {
-            let gap_mm = grid.slice_position_mm(z) - grid.slice_position_mm(z - 1);
-            if gap_mm <= 0.0 {
-                return Err(GridError::NotAscending { after: z - 1, gap_mm });
+        let gaps_mm = grid.gaps_mm();
+        if let Some(after) = gaps_mm.iter().position(|&gap_mm| gap_mm <= 0.0) {
+            return Err(GridError::NotAscending { after, gap_mm: gaps_mm[after] });
+        }
+        let half_way: Vec<f64> = gaps_mm.iter().map(|gap_mm| 0.5 * gap_mm).collect();
+        Ok(grid.with_borders_mm(&half_way))
+    }
+
+    /// The same slices, as thick as their headers say: where two neighbours of different thickness
+    /// touch, one ends and the other begins there, and not half-way between their middles. Elsewhere
+    /// the border stays half-way: slices that overlap or leave something between them say nothing
+    /// about it.
+    ///
+    /// Evenly stacked slices are all of one thickness: they stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// Where there are more or fewer numbers than slices.
+    #[must_use]
+    pub fn with_thickness_mm(self, thickness_mm: &[f64]) -> Self {
+        assert_eq!(thickness_mm.len(), self.size[0], "one thickness for each slice");
+        let gaps_mm = self.gaps_mm();
+        let borders_mm: Vec<f64> = gaps_mm
+            .iter()
+            .zip(thickness_mm.windows(2))
+            .map(|(gap_mm, pair)| {
+                let touching_mm = 0.5 * (pair[0] + pair[1]);
+                let is_touching = (gap_mm - touching_mm).abs() <= Self::tolerance_mm(touching_mm);
+                let share = if is_touching { pair[0] / (pair[0] + pair[1]) } else { 0.5 };
+                share * gap_mm
+            })
+            .collect();
+        self.with_borders_mm(&borders_mm)
+    }
+
+    /// The same slices, where the first and the last reach this far out of the stack, mm along the
+    /// normal, instead of as far as they reach inwards: where a slice is missing beside them, how far
+    /// they reach inwards says nothing about how thick they are.
+    ///
+    /// Evenly stacked slices miss nothing: they stay as they are.
+    #[must_use]
+    pub fn with_outwards_mm(mut self, [below_mm, above_mm]: [f64; 2]) -> Self {
+        if let Slices::Each { reaches_mm, .. } = &mut self.slices {
+            if let Some(first) = reaches_mm.first_mut() {
+                first[0] = below_mm;
+            }
+            if let Some(last) = reaches_mm.last_mut() {
+                last[1] = above_mm;
             }
         }
-        Ok(grid)
+        self
+    }
+
+    /// Sets where each slice ends and the next begins: so far above its middle. The end slices reach
+    /// as far outwards as inwards.
+    fn with_borders_mm(mut self, above_mm: &[f64]) -> Self {
+        let gaps_mm = self.gaps_mm();
+        if let Slices::Each { reaches_mm, .. } = &mut self.slices {
+            for (z, (gap_mm, above_mm)) in gaps_mm.iter().zip(above_mm).enumerate() {
+                reaches_mm[z][1] = *above_mm;
+                reaches_mm[z + 1][0] = gap_mm - above_mm;
+            }
+            if let ([first, .., last], false) = (reaches_mm.as_mut_slice(), gaps_mm.is_empty()) {
+                first[0] = first[1];
+                last[1] = last[0];
+            }
+        }
+        self
+    }
+
+    /// The same slices, turned over or not, with reaches that another grid's slices had.
+    pub(crate) fn with_reaches_mm(mut self, wanted_mm: Vec<[f64; 2]>) -> Self {
+        if let Slices::Each { reaches_mm, .. } = &mut self.slices {
+            *reaches_mm = wanted_mm;
+        }
+        self
     }
 
     /// Number of voxels along `[z, y, x]`.
@@ -187,24 +257,32 @@ impl Grid {
         dot(self.slice_origin_lps_mm(z), self.normal_lps())
     }
 
-    /// Thickness that slice `z` stands for, mm: half the distance to each neighbour along the
-    /// normal; the first and last slice reach as far outwards as inwards.
+    /// How far slice `z` reaches below and above itself, mm along the normal: half the gap on either
+    /// side, and the first and the last as far outwards as inwards, unless
+    /// [`Grid::with_thickness_mm`] or [`Grid::with_outwards_mm`] said otherwise.
+    ///
+    /// # Panics
+    ///
+    /// Where `z` is outside a grid whose slices have each their own position.
+    pub fn slice_reach_mm(&self, z: usize) -> [f64; 2] {
+        match &self.slices {
+            Slices::Even { step_lps_mm, .. } => [0.5 * dot(*step_lps_mm, self.normal_lps()); 2],
+            Slices::Each { reaches_mm, .. } => reaches_mm[z],
+        }
+    }
+
+    /// Thickness that slice `z` stands for, mm: all of its [`Grid::slice_reach_mm`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Grid::slice_reach_mm`].
     ///
     /// # Source
     ///
     /// The trapezium rule over slice areas, as in planimetry.
     pub fn slice_thickness_mm(&self, z: usize) -> f64 {
-        match &self.slices {
-            Slices::Even { step_lps_mm, .. } => dot(*step_lps_mm, self.normal_lps()),
-            Slices::Each { lone_thickness_mm, .. } if self.size[0] == 1 => *lone_thickness_mm,
-            Slices::Each { .. } => {
-                let last = self.size[0] - 1;
-                let below = self.slice_position_mm(z.saturating_sub(1).min(last - 1));
-                let above = self.slice_position_mm((z + 1).clamp(1, last));
-                let reach = if z == 0 || z == last { 1.0 } else { 0.5 };
-                (above - below) * reach
-            }
-        }
+        let [below_mm, above_mm] = self.slice_reach_mm(z);
+        below_mm + above_mm
     }
 
     /// Volume of one voxel of slice `z`, mm³. Gantry tilt shears a voxel and changes no volume.
@@ -234,6 +312,11 @@ impl Grid {
             .collect()
     }
 
+    /// How far positions in headers may be off by rounding.
+    fn tolerance_mm(gap_mm: f64) -> f64 {
+        (0.01 * gap_mm).max(0.05)
+    }
+
     /// Whether every gap is the median gap to within `max(1 %, 0.05 mm)`, the tolerance below which
     /// rounding of positions in headers is not told apart from a real difference.
     pub fn is_evenly_spaced(&self) -> bool {
@@ -241,7 +324,7 @@ impl Grid {
             return true;
         }
         let median_mm = self.median_gap_mm();
-        let tolerance_mm = (0.01 * median_mm).max(0.05);
+        let tolerance_mm = Self::tolerance_mm(median_mm);
         self.gaps_mm().iter().all(|gap_mm| (gap_mm - median_mm).abs() <= tolerance_mm)
     }
 
@@ -258,11 +341,11 @@ impl Grid {
     fn mean_z_step_lps_mm(&self) -> Vec3 {
         match &self.slices {
             Slices::Even { step_lps_mm, .. } => *step_lps_mm,
-            Slices::Each { origins_lps_mm, lone_thickness_mm } => match origins_lps_mm.as_slice() {
+            Slices::Each { origins_lps_mm, .. } => match origins_lps_mm.as_slice() {
                 [first, .., last] => {
                     scale(sub(*last, *first), 1.0 / (origins_lps_mm.len() - 1) as f64)
                 }
-                _ => scale(self.normal_lps(), *lone_thickness_mm),
+                _ => scale(self.normal_lps(), self.slice_thickness_mm(0)),
             },
         }
     }
@@ -305,60 +388,4 @@ fn check_volume(volume_mm3: f64) -> Result<(), GridError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stack(positions_mm: &[f64]) -> Grid {
-        let origins = positions_mm.iter().map(|&z| [0.0, 0.0, z]).collect();
-        Grid::from_slices([4, 4], [0.5, 0.0, 0.0], [0.0, 0.5, 0.0], origins, 5.0).unwrap()
-    }
-
-    #[test]
-    fn uneven_slices_share_the_whole_extent() {
-        let grid = stack(&[0.0, 5.0, 10.0, 20.0]);
-
-        let thickness_mm: Vec<f64> = (0..4).map(|z| grid.slice_thickness_mm(z)).collect();
-
-        assert_eq!(thickness_mm, [5.0, 5.0, 7.5, 10.0]);
-        assert!(!grid.is_evenly_spaced());
-        assert_eq!(grid.spacing_mm(), [5.0, 0.5, 0.5]);
-    }
-
-    #[test]
-    fn two_slices_are_as_thick_as_they_are_apart() {
-        let grid = stack(&[1.0, 4.0]);
-
-        assert_eq!([grid.slice_thickness_mm(0), grid.slice_thickness_mm(1)], [3.0, 3.0]);
-    }
-
-    #[test]
-    fn tilt_shears_and_keeps_the_volume() {
-        let tilt = 18.5_f64.to_radians();
-        let step = [0.0, 5.0 * tilt.tan(), 5.0];
-        let affine = Affine::from_steps([0.5, 0.0, 0.0], [0.0, 0.5, 0.0], step, [0.0; 3]);
-        let grid = Grid::from_affine([10, 4, 4], &affine).unwrap();
-
-        assert!((grid.tilt_deg() - 18.5).abs() < 1e-9);
-        assert!((grid.voxel_volume_mm3(3) - 1.25).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_left_handed_affine_still_has_ascending_positions() {
-        let affine =
-            Affine::from_steps([0.5, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, -5.0], [0.0; 3]);
-        let grid = Grid::from_affine([3, 4, 4], &affine).unwrap();
-
-        assert!(grid.slice_position_mm(1) > grid.slice_position_mm(0));
-        assert_eq!(grid.slice_thickness_mm(1), 5.0);
-    }
-
-    #[test]
-    fn nan_and_flat_geometry_are_refused() {
-        let flat = Affine::from_steps([1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0; 3]);
-        let mut nan = flat;
-        nan.rows[2][3] = f64::NAN;
-
-        assert!(matches!(Grid::from_affine([1, 1, 1], &flat), Err(GridError::Flat { .. })));
-        assert!(matches!(Grid::from_affine([1, 1, 1], &nan), Err(GridError::NotFinite { .. })));
-    }
-}
+mod tests;

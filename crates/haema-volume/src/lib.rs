@@ -18,6 +18,7 @@ mod affine;
 mod components;
 mod grid;
 mod orientation;
+pub mod parallel;
 mod region;
 mod resample;
 mod volume;

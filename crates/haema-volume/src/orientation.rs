@@ -237,11 +237,29 @@ impl Orientation {
         }
         let mut origins: Vec<Vec3> =
             (0..size[0]).map(|z| add(stored.slice_origin_lps_mm(z), in_plane_begin)).collect();
+        let mut reaches_mm: Vec<[f64; 2]> =
+            (0..size[0]).map(|z| stored.slice_reach_mm(z)).collect();
         if is_reversed {
             origins.reverse();
+            reaches_mm.reverse();
+            for reach_mm in &mut reaches_mm {
+                reach_mm.reverse();
+            }
         }
         let lone_thickness_mm = stored.slice_thickness_mm(0);
-        Ok(Grid::from_slices([size[1], size[2]], x_step, y_step, origins, lone_thickness_mm)?)
+        let grid =
+            Grid::from_slices([size[1], size[2]], x_step, y_step, origins, lone_thickness_mm)?;
+        Ok(grid.with_reaches_mm(reaches_mm))
+    }
+
+    /// The grid of a canonical array in stored order: the inverse of
+    /// [`Orientation::canonical_grid`].
+    ///
+    /// # Errors
+    ///
+    /// [`OrientationError`] where slices are not evenly stacked and stored order turns their stack.
+    pub fn stored_grid(self, canonical: &Grid) -> Result<Grid, OrientationError> {
+        self.inverse().canonical_grid(canonical)
     }
 
     /// For each canonical axis (0 is `x`), the stored axis that it comes from and whether it is

@@ -19,9 +19,13 @@ fn the_short_help_names_every_command() {
     Commands:
       segment   Finds the bleed on each scan: mask, volume, report
       info      Says what was found, which series would be used and why, and where its slices lie
-      import    Brings a public data set into the raw layout of nnU-Net
+      import    Brings a public data set into the raw layout of nnU-Net, or weights of others into a
+                model
       train     Trains CNN-DS on a dataset in the raw layout of nnU-Net
       eval      Scores a model on cases of a dataset: a table of cases, and figures with intervals
+      export    Writes a model in a form that other programs read
+      bench     Times the network alone, and the whole way from DICOM files to written results
+      selftest  Measures phantoms of known volume, and says how near it comes
       simulate  Makes head CT with bleeds of exactly known volume, as a dataset
       help      Print this message or the help of the given subcommand(s)
 

@@ -4,11 +4,14 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod bad_input;
+mod bench;
 mod command;
+mod export;
 mod help;
 mod import;
 mod info;
 mod segment;
 mod simulate;
+mod selftest;
 mod stand;
 mod train;

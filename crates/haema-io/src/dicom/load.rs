@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use haema_volume::{CtVolume, Grid, Vec3, Volume, scale};
+use haema_volume::{CtVolume, Grid, Vec3, Volume, parallel, scale};
 use sha2::{Digest as _, Sha256};
 
 use super::choose::rescale;
@@ -10,16 +10,19 @@ use super::error::{DicomError, FileError, counted};
 use super::files::Files;
 use super::header::Frame;
 use super::hounsfield::{self, padding_in_tissue_hu};
-use super::parallel;
 use super::source::Source;
+use super::spacing;
 use super::stack::{Image, Stack};
 use crate::phi::hex;
+use crate::scan::MissingSlices;
 
 /// A loaded stack.
 pub(crate) struct Loaded<'h> {
     pub ct: CtVolume,
     /// The images that make it up, in the order of its slices.
     pub stack: Stack<'h>,
+    /// What is missing between them.
+    pub missing_slices: Vec<MissingSlices>,
     pub sha256: String,
     pub warnings: Vec<String>,
 }
@@ -64,10 +67,12 @@ pub(crate) fn load<'h>(
     check_failures(failures, stack.images.len())?;
 
     let grid = grid(&kept, [rows, columns])?;
+    let missing_slices = spacing::missing(&grid.gaps_mm(), &kept.thickness_mm());
+    let grid = with_extents(grid, &kept, &missing_slices);
     let sha256 = digest(&grid, &digests);
     let voxels = Volume::new(grid.size(), voxels).expect("one plane was kept for each slice");
     let ct = CtVolume::new(voxels, grid).expect("the volume was made with the grid's size");
-    Ok(Loaded { ct, stack: kept, sha256, warnings })
+    Ok(Loaded { ct, stack: kept, missing_slices, sha256, warnings })
 }
 
 fn check_failures(failures: Vec<(usize, FileError)>, image_count: usize) -> Result<(), DicomError> {
@@ -112,6 +117,20 @@ fn grid(stack: &Stack<'_>, slice_size: [usize; 2]) -> Result<Grid, DicomError> {
     let origins = stack.images.iter().map(|image| place_of(image.frame).origin).collect();
     let lone_thickness_mm = stack.images[0].frame.thickness_mm.unwrap_or(1.0);
     Ok(Grid::from_slices(slice_size, place.x_step, place.y_step, origins, lone_thickness_mm)?)
+}
+
+/// How far each slice reaches, from what headers say beside positions.
+fn with_extents(mut grid: Grid, stack: &Stack<'_>, missing: &[MissingSlices]) -> Grid {
+    let outwards_mm = spacing::outwards_mm(&grid.gaps_mm(), missing);
+    let thickness_mm: Option<Vec<f64>> = stack.thickness_mm().into_iter().collect();
+    // Equal thicknesses say no more than positions do.
+    if let Some(thickness_mm) = thickness_mm.filter(|all| all.iter().any(|mm| *mm != all[0])) {
+        grid = grid.with_thickness_mm(&thickness_mm);
+    }
+    match outwards_mm {
+        Some(outwards_mm) => grid.with_outwards_mm(outwards_mm),
+        None => grid,
+    }
 }
 
 struct Place {

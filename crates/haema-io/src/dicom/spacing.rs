@@ -74,6 +74,22 @@ pub(crate) fn missing(gaps_mm: &[f64], thickness_mm: &[Option<f64>]) -> Vec<Miss
     found
 }
 
+/// How far the first and the last slice reach out of the stack, as
+/// [`haema_volume::Grid::with_outwards_mm`] takes it; `None` where nothing is missing beside them and
+/// they reach as far outwards as inwards.
+///
+/// A loss beside an end slice makes that gap wide, and the slice no thicker: it reaches outwards by
+/// half the ordinary pitch.
+pub(crate) fn outwards_mm(gaps_mm: &[f64], missing: &[MissingSlices]) -> Option<[f64; 2]> {
+    let pitch_at =
+        |gap: usize| missing.iter().find(|lost| lost.after == gap).map(|lost| lost.pitch_mm);
+    let last = gaps_mm.len().checked_sub(1)?;
+    let ends = [0, last];
+    ends.iter()
+        .any(|&gap| pitch_at(gap).is_some())
+        .then(|| ends.map(|gap| 0.5 * pitch_at(gap).unwrap_or(gaps_mm[gap])))
+}
+
 /// The pitch on both sides of a run, or on its only side, if it is the pitch of at least half of
 /// all gaps.
 fn pitch_around(runs: &[Run], at: usize) -> Option<f64> {
@@ -105,6 +121,19 @@ mod tests {
         assert_eq!(missing_in(&[10.0, 5.0, 5.0]), [(0, 1)]);
         assert_eq!(missing_in(&[5.0, 5.0, 10.0]), [(2, 1)]);
         assert_eq!(missing_in(&[5.0, 10.0, 5.0, 10.0, 5.0]), [(1, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn an_end_slice_reaches_outwards_by_the_ordinary_pitch() {
+        let outwards = |gaps_mm: &[f64]| {
+            outwards_mm(gaps_mm, &missing(gaps_mm, &vec![Some(5.0); gaps_mm.len() + 1]))
+        };
+
+        assert_eq!(outwards(&[10.0, 5.0, 5.0]), Some([2.5, 2.5]));
+        assert_eq!(outwards(&[5.0, 5.0, 15.0]), Some([2.5, 2.5]));
+        assert_eq!(outwards(&[5.0, 10.0, 5.0, 5.0]), None);
+        assert_eq!(outwards(&[4.0, 4.0, 7.0, 7.0]), None);
+        assert_eq!(outwards(&[]), None);
     }
 
     #[test]

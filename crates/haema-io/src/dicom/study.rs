@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use haema_volume::parallel;
+
 use super::choose::{self, Usable, describe, judge, reason_taken, refusal_by_header};
 use super::error::{DicomError, FileError, counted};
 use super::files::{Files, Looked};
 use super::header::Header;
-use super::parallel;
 use super::refusal::Refusal;
 use super::source::Source;
 use super::stack::{Image, group, stacks};

@@ -1,6 +1,7 @@
 //! Whole folders: put in place at once, or told apart from what they were.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
 use super::{Action, FsError};
@@ -58,6 +59,45 @@ pub fn write_folder_atomic<E: From<FsError>>(
     written
 }
 
+/// A folder of our own that goes, with all in it, when this value goes.
+#[derive(Debug)]
+pub struct TemporaryFolder {
+    path: PathBuf,
+}
+
+impl TemporaryFolder {
+    /// Makes a folder with a new name in `parent`, such as the system's folder for temporary files.
+    ///
+    /// # Errors
+    ///
+    /// [`FsError::Io`].
+    pub fn new_in(parent: &Path) -> Result<Self, FsError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = parent.join(format!("haema-{}-{count}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                // Left by a process of the same number that was killed.
+                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(FsError::new(Action::CreateFolder, &path, cause)),
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // What the system does not let go of, it clears away itself.
+        drop(remove_folder(&self.path));
+    }
+}
+
 /// Removes a folder and all in it; one that is not there is fine.
 fn remove_folder(folder: &Path) -> Result<(), FsError> {
     match std::fs::remove_dir_all(folder) {
@@ -92,6 +132,19 @@ fn hidden_beside(folder: &Path, ending: &str) -> PathBuf {
 mod tests {
     use super::super::{create_folder, list_folder, read_to_string, write_atomic};
     use super::*;
+
+    #[test]
+    fn a_temporary_folder_goes_with_all_in_it() {
+        let top = tempfile::tempdir().unwrap();
+
+        let first = TemporaryFolder::new_in(top.path()).unwrap();
+        let second = TemporaryFolder::new_in(top.path()).unwrap();
+        write_atomic(&first.path().join("a.txt"), b"a").unwrap();
+
+        assert_ne!(first.path(), second.path());
+        drop(first);
+        assert_eq!(list_folder(top.path()).unwrap(), [second.path().to_owned()]);
+    }
 
     #[test]
     fn a_folder_is_put_in_place_whole_and_replaces_the_old_one() {

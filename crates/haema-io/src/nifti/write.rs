@@ -10,9 +10,9 @@ use super::NiftiError;
 use super::header::{HEADER_1_BYTES, code_of};
 use super::qform::Qform;
 use crate::image_file::ImageFileError;
-use crate::voxels::{NumberType, gzip_writer};
+use crate::voxels::{NumberType, gzip_writer, write_planes};
 
-/// A voxel type that is written: `u8`, `i16`, `f32`.
+/// A voxel type that is written: `u8`, `i16`, `u16`, `f32`.
 pub trait Voxel: Copy + sealed::Sealed {
     /// Appends the little-endian bytes.
     #[doc(hidden)]
@@ -39,6 +39,7 @@ macro_rules! voxel {
 
 voxel!(u8, NumberType::U8);
 voxel!(i16, NumberType::I16);
+voxel!(u16, NumberType::U16);
 voxel!(f32, NumberType::F32);
 
 /// Writes a mask, on the grid of the scan that it belongs to.
@@ -76,7 +77,22 @@ pub fn write_probability(
 ///
 /// [`ImageFileError`] where sizes differ, an axis is over 32 767 voxels, or the disk refuses.
 pub fn write<T: Voxel>(path: &Path, volume: &Volume<T>, grid: &Grid) -> Result<(), ImageFileError> {
-    let header = header_bytes(volume.size(), T::NUMBER_TYPE, grid)
+    write_shifted(path, volume, grid, 0.0)
+}
+
+/// Writes a volume as [`write()`] does, whose numbers mean themselves plus `intercept`: unsigned
+/// numbers can hold Hounsfield units that way.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn write_shifted<T: Voxel>(
+    path: &Path,
+    volume: &Volume<T>,
+    grid: &Grid,
+    intercept: f64,
+) -> Result<(), ImageFileError> {
+    let header = header_bytes(volume.size(), T::NUMBER_TYPE, grid, intercept)
         .map_err(|cause| ImageFileError::nifti(cause, path))?;
     let written = crate::fs::write_atomic_with(path, |file| {
         if path.extension() == Some(OsStr::new("gz")) {
@@ -96,15 +112,7 @@ fn write_stream<T: Voxel>(
     volume: &Volume<T>,
 ) -> io::Result<()> {
     file.write_all(header)?;
-    let mut bytes = Vec::new();
-    for z in 0..volume.size()[0] {
-        bytes.clear();
-        for &voxel in volume.plane(z) {
-            voxel.append_to(&mut bytes);
-        }
-        file.write_all(&bytes)?;
-    }
-    Ok(())
+    write_planes(file, volume)
 }
 
 /// Header and the four bytes that say that no extension follows.
@@ -112,6 +120,7 @@ fn header_bytes(
     size: [usize; 3],
     number_type: NumberType,
     grid: &Grid,
+    intercept: f64,
 ) -> Result<Vec<u8>, NiftiError> {
     if size != grid.size() {
         return Err(VolumeError::SizesDiffer { found: size, wanted: grid.size() }.into());
@@ -130,7 +139,7 @@ fn header_bytes(
     header.put_i16s(70, &[code_of(number_type), 8 * number_type.bytes() as i16]);
     header.put_f32s(76, &[qform.handedness]);
     header.put_f32s(80, &qform.spacing_mm);
-    header.put_f32s(108, &[(HEADER_1_BYTES + 4) as f64, 1.0, 0.0]); // offset, slope, intercept
+    header.put_f32s(108, &[(HEADER_1_BYTES + 4) as f64, 1.0, intercept]); // offset, slope
     header.put(123, &[MILLIMETRES]);
     header.put(148, b"haema");
     header.put_i16s(252, &[qform.code, SCANNER]);

@@ -77,7 +77,7 @@ pub fn write_segmentation(
         let cause = VolumeError::SizesDiffer { found: labels.size(), wanted: grid.size() };
         return Err(ImageFileError::nrrd(cause.into(), path));
     }
-    let mut header = geometry_lines(grid);
+    let mut header = super::write::geometry_lines(grid, "unsigned char");
     for (index, segment) in segments.iter().enumerate() {
         push_segment(&mut header, index, segment, extent_of(labels, segment.label_value));
     }
@@ -98,25 +98,6 @@ pub fn write_segmentation(
         gzip.finish().map(drop)
     });
     Ok(written?)
-}
-
-fn geometry_lines(grid: &Grid) -> String {
-    let affine = grid.lps_from_index();
-    // Adding 0 turns -0 into 0.
-    let vector = |i: usize| {
-        let [x, y, z] = affine.column(i).map(|part| part + 0.0);
-        format!("({x},{y},{z})")
-    };
-    let [z, y, x] = grid.size();
-    format!(
-        "NRRD0004\ntype: unsigned char\ndimension: 3\nspace: left-posterior-superior\n\
-         sizes: {x} {y} {z}\nspace directions: {} {} {}\nkinds: domain domain domain\n\
-         encoding: gzip\nspace origin: {}\n",
-        vector(0),
-        vector(1),
-        vector(2),
-        vector(3),
-    )
 }
 
 fn push_segment(header: &mut String, index: usize, segment: &Segment, extent: String) {

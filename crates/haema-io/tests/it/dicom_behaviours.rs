@@ -144,6 +144,42 @@ fn a_missing_slice_is_named_with_what_stands_for_it() {
 }
 
 #[test]
+fn a_loss_beside_an_end_slice_is_shared_as_any_other() {
+    for (lost, thicker) in [(1, [0, 1]), (22, [21, 22])] {
+        let mut slices = Stack::straight().slices(&SeriesOptions::default());
+        slices.remove(lost);
+
+        let scan = read_objects(&slices).unwrap();
+
+        assert_eq!(scan.provenance.missing_slices[0].after, lost - 1);
+        for z in 0..23 {
+            let wanted_mm = if thicker.contains(&z) { 7.5 } else { 5.0 };
+            let found_mm = scan.ct.grid().slice_thickness_mm(z);
+            assert!((found_mm - wanted_mm).abs() < 1e-9, "slice {z}: {found_mm} mm");
+        }
+    }
+}
+
+#[test]
+fn slices_of_two_thicknesses_end_where_headers_say_that_they_touch() {
+    let thin = (0..12).map(|z| 2.5 * f64::from(z));
+    let thick = (0..12).map(|z| 31.25 + 5.0 * f64::from(z));
+    let mut slices =
+        Stack::at(&thin.chain(thick).collect::<Vec<_>>()).slices(&SeriesOptions::default());
+    for (z, slice) in slices.iter_mut().enumerate() {
+        slice.text(tags::SLICE_THICKNESS, if z < 12 { "2.5" } else { "5" });
+    }
+
+    let scan = read_objects(&slices).unwrap();
+
+    for z in 0..24 {
+        let wanted_mm = if z < 12 { 2.5 } else { 5.0 };
+        let found_mm = scan.ct.grid().slice_thickness_mm(z);
+        assert!((found_mm - wanted_mm).abs() < 1e-9, "slice {z}: {found_mm} mm");
+    }
+}
+
+#[test]
 fn a_stack_of_two_pitches_is_uneven_and_misses_nothing() {
     let narrow = (0..14).map(|z| 4.5 * f64::from(z));
     let wide = (1..12).map(|z| 58.5 + 9.0 * f64::from(z));

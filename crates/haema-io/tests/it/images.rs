@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use haema_io::{fs, nifti, nrrd, read_image_file, read_label_file};
+use haema_io::{fs, meta_image, nifti, nrrd, read_image_file, read_label_file};
 use haema_volume::{Affine, Grid, Volume};
 use serde_json::Value;
 
@@ -53,17 +53,17 @@ fn assert_agreement(format: &str) -> usize {
 
 #[test]
 fn nifti_agrees_with_nibabel() {
-    assert_eq!(assert_agreement("nifti"), 37);
+    assert_eq!(assert_agreement("nifti"), 38);
 }
 
 #[test]
 fn nrrd_agrees_with_simple_itk_and_pynrrd() {
-    assert_eq!(assert_agreement("nrrd"), 18);
+    assert_eq!(assert_agreement("nrrd"), 19);
 }
 
 #[test]
 fn meta_image_agrees_with_simple_itk() {
-    assert_eq!(assert_agreement("meta_image"), 14);
+    assert_eq!(assert_agreement("meta_image"), 15);
 }
 
 #[test]
@@ -135,6 +135,11 @@ fn write_all(folder: &Path) {
     let probability = mask.map(|&label| f32::from(label) * 0.75 + 0.125);
     nifti::write_mask(&folder.join("nifti/written_mask.nii.gz"), &mask, &tilted).unwrap();
     nifti::write(&folder.join("nifti/written_hu.nii"), &hu, &oblique).unwrap();
+    let shifted = hu.map(|&hu| (hu + 1024) as u16);
+    nifti::write_shifted(&folder.join("nifti/written_shifted.nii"), &shifted, &oblique, -1024.0)
+        .unwrap();
+    nrrd::write(&folder.join("nrrd/written.nrrd"), &hu, &oblique).unwrap();
+    meta_image::write(&folder.join("meta_image/written.mha"), &hu, &oblique).unwrap();
     let path = folder.join("nifti/written_probability.nii");
     nifti::write_probability(&path, &probability, &oblique).unwrap();
     let segments = [
@@ -154,7 +159,7 @@ fn write_files_for_other_programs_to_read() {
 #[test]
 fn what_we_write_is_what_other_programs_read() {
     let target = tempfile::tempdir().unwrap();
-    for format in ["nifti", "nrrd"] {
+    for format in ["nifti", "nrrd", "meta_image"] {
         fs::create_folder(&target.path().join(format)).unwrap();
     }
 
@@ -166,12 +171,26 @@ fn what_we_write_is_what_other_programs_read() {
         "nifti/written_mask.nii.gz",
         "nifti/written_hu.nii",
         "nifti/written_probability.nii",
+        "nifti/written_shifted.nii",
         "nrrd/written.seg.nrrd",
+        "nrrd/written.nrrd",
+        "meta_image/written.mha",
     ] {
         let [ours, read] = [target.path(), &folder("")].map(|folder| unpacked(&folder.join(name)));
         assert!(ours == read, "{name} is no longer what other programs have read");
     }
     let nifti = expected("nifti");
+    let by_name = [
+        (&nifti, "written_shifted.nii"),
+        (&expected("nrrd"), "written.nrrd"),
+        (&expected("meta_image"), "written.mha"),
+    ];
+    for (read, name) in by_name {
+        assert_eq!(numbers(&read[name]["voxels"]), numbers(&nifti["written_hu.nii"]["voxels"]));
+        let [found, wanted] =
+            [&read[name], &nifti["written_hu.nii"]].map(|file| numbers(&file["lps_from_index"]));
+        assert_near(&found, &wanted, name);
+    }
     for name in ["written_hu.nii", "written_probability.nii"] {
         let wanted = &nifti[name];
         assert_eq!((&wanted["sform_code"], &wanted["qform_code"]), (&1.into(), &1.into()));

@@ -1,7 +1,7 @@
 //! Plain loops over sixteen lanes.
 
 use super::Isa;
-use crate::layout::{ChannelBlock, LANES};
+use crate::layout::{ChannelBlock, HalfBlock, LANES};
 
 /// Every CPU has this.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,30 @@ impl Isa for Portable {
         to.0 = value;
     }
 
+    // No stable way to do so without an instruction set.
+    #[inline(always)]
+    fn stream(self, value: Self::V, to: &mut ChannelBlock) {
+        self.store(value, to);
+    }
+
+    #[inline(always)]
+    fn load_half(self, from: &HalfBlock) -> Self::V {
+        lanes(|i| f32::from_bits(u32::from(from.0[i]) << 16))
+    }
+
+    #[inline(always)]
+    fn store_half(self, value: Self::V, to: &mut HalfBlock) {
+        for (to, value) in to.0.iter_mut().zip(value) {
+            let bits = value.to_bits();
+            // Just under half of the last place that stays; with an odd place, half of it.
+            let rounding = 0x7FFF + (bits >> 16 & 1);
+            *to = (bits.wrapping_add(rounding) >> 16) as u16;
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, _: &ChannelBlock) {}
+
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         lanes(|i| a[i] + b[i])
@@ -59,6 +83,11 @@ impl Isa for Portable {
     #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
         lanes(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        super::sum_lanes(&a)
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 //! `testdata/cnn_ds/make_golden.py` is the recipe; weights, input and target come from a generator
 //! that both sides share.
 
-use haema_nn::{DropoutSeed, Executor, Loss, Parameters, Trainer};
+use haema_nn::{DropoutSeed, Executor, Loss, NetSpec, Parameters, Trainer, TrainingPrecision};
 
 use super::{CnnDs, Profile};
 
@@ -26,7 +26,7 @@ struct Expected {
 }
 
 /// Numerical Recipes' linear congruential generator, as numbers in −1..1.
-fn numbers(seed: u32, n: usize) -> Vec<f32> {
+pub(super) fn numbers(seed: u32, n: usize) -> Vec<f32> {
     let mut state = seed;
     (0..n)
         .map(|_| {
@@ -36,9 +36,9 @@ fn numbers(seed: u32, n: usize) -> Vec<f32> {
         .collect()
 }
 
-fn golden_network(profile: Profile) -> Trainer {
-    let spec = CnnDs { base: 5, depth: 3, ..CnnDs::profile(profile) }.spec();
-    let mut params = Parameters::zeros(&spec);
+/// Parameters of a network from the generator, of sizes that keep activations near 1.
+pub(super) fn generated(spec: &NetSpec) -> Parameters {
+    let mut params = Parameters::zeros(spec);
     for (seed, info) in params.infos().to_vec().into_iter().enumerate() {
         let fan_in: usize = info.shape.iter().skip(1).product();
         let values = numbers(seed as u32 + 1, info.len());
@@ -53,6 +53,12 @@ fn golden_network(profile: Profile) -> Trainer {
             };
         }
     }
+    params
+}
+
+fn golden_network(profile: Profile) -> Trainer {
+    let spec = CnnDs { base: 5, depth: 3, ..CnnDs::profile(profile) }.spec();
+    let params = generated(&spec);
     Trainer::new(spec, params, SIZE, 2).unwrap()
 }
 
@@ -106,4 +112,14 @@ fn the_paper_profile_agrees_with_jax() {
 #[test]
 fn the_recommended_profile_agrees_with_jax() {
     check(Profile::Recommended, include_str!("../../testdata/cnn_ds/recommended.expected.json"));
+}
+
+/// What the first page of the training guide says of memory.
+#[test]
+fn a_step_of_the_whole_network_fits_two_gigabytes() {
+    let spec = CnnDs::profile(Profile::Recommended).spec();
+    let bytes = |precision| Trainer::bytes(&spec, [64, 128, 128], precision).unwrap();
+
+    assert!(bytes(TrainingPrecision::F32) < 1_500_000_000, "{}", bytes(TrainingPrecision::F32));
+    assert!(bytes(TrainingPrecision::Bf16) < 900_000_000, "{}", bytes(TrainingPrecision::Bf16));
 }

@@ -1,6 +1,7 @@
 //! A trained network with its preprocessing, ready to segment.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use haema_nn::{Executor, NetSpec, Parameters, SpecError, WeightsError};
 use haema_volume::{CtVolume, Volume};
@@ -100,7 +101,10 @@ impl Model {
     ///
     /// Never: a test reads the file that is built in.
     pub fn built_in() -> Self {
-        Self::from_bytes(BUILT_IN).expect("a test reads the model that is built in")
+        let mut model =
+            Self::from_bytes(BUILT_IN).expect("a test reads the model that is built in");
+        model.metadata.entry("licence".to_owned()).or_insert_with(|| LICENCE.to_owned());
+        model
     }
 
     /// Its name.
@@ -111,6 +115,11 @@ impl Model {
     /// SHA-256 of its parameters, hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Its network.
+    pub fn spec(&self) -> &NetSpec {
+        &self.spec
     }
 
     /// Its parameters.
@@ -133,8 +142,12 @@ impl Model {
     /// # Errors
     ///
     /// [`PreprocessError`], which says what was found in the scan.
-    pub fn prepare(&self, ct: &CtVolume) -> Result<Prepared, PreprocessError> {
-        let frame = Frame::plan(ct, &self.preprocessing)?;
+    pub fn prepare(
+        &self,
+        ct: &CtVolume,
+        threads: NonZeroUsize,
+    ) -> Result<Prepared, PreprocessError> {
+        let frame = Frame::plan(ct, &self.preprocessing)?.with_threads(threads);
         let input = frame.image(ct)?;
         let voxel_volume_mm3 = frame.voxel_volume_mm3();
         Ok(Prepared { input, undo: frame.into_undo(), voxel_volume_mm3 })
@@ -150,7 +163,12 @@ impl Model {
     /// # Panics
     ///
     /// Never: the executor gives one value for each voxel.
-    pub fn predict(&self, prepared: Prepared, threads: usize) -> Result<Predicted, SpecError> {
+    pub fn predict(
+        &self,
+        prepared: Prepared,
+        threads: NonZeroUsize,
+    ) -> Result<Predicted, SpecError> {
+        let threads = threads.get();
         let Prepared { input, undo, voxel_volume_mm3 } = prepared;
         let size = input.size();
         let mut executor = Executor::new(self.spec.clone(), self.params.clone(), size, threads)?;
@@ -203,8 +221,11 @@ impl Predicted {
     }
 }
 
-/// The model that comes with haema: training/first-model in the repository tells how it was made.
+/// The model that comes with haema: training/built-in-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
+/// On what terms it comes, and whose scans it learned from.
+const LICENCE: &str =
+    "MIT OR Apache-2.0; trained on CT-ICH 1.0.0 (CC BY 4.0, doi:10.13026/w8q8-ky94)";
 
 #[cfg(test)]
 mod tests {

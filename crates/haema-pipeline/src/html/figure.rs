@@ -30,6 +30,21 @@ pub(super) struct Slice {
     pub(super) mask: Vec<u8>,
 }
 
+/// A slice that is ready for the page.
+#[derive(Debug, Clone)]
+pub(super) struct Picture {
+    pub(super) slice: Slice,
+    /// The scan in the brain window.
+    pub(super) png: Vec<u8>,
+}
+
+impl From<Slice> for Picture {
+    fn from(slice: Slice) -> Self {
+        let png = slice.png();
+        Self { slice, png }
+    }
+}
+
 impl Slice {
     /// Height and width, mm.
     pub(super) fn extent_mm(&self) -> [f64; 2] {
@@ -65,7 +80,7 @@ impl Slice {
     }
 
     /// The slice in the brain window as a grey PNG.
-    pub(super) fn png(&self) -> Vec<u8> {
+    fn png(&self) -> Vec<u8> {
         let grey: Vec<u8> = self.hu.iter().map(|&hu| grey(hu)).collect();
         let mut bytes = Vec::new();
         let encoder = png::PngEncoder::new_with_quality(

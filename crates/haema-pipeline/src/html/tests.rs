@@ -1,5 +1,7 @@
 //! What the page must hold.
 
+use std::num::NonZeroUsize;
+
 use haema_volume::{Affine, CtVolume, Grid, Volume};
 
 use super::*;
@@ -33,7 +35,7 @@ fn scan() -> (CtVolume, Volume<u8>) {
 
 fn test_page() -> String {
     let (ct, mask) = scan();
-    page(&report(), &Pictures::of(&ct, &mask))
+    page(&report(), &Pictures::of(&ct, &mask, NonZeroUsize::MIN))
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn a_scan_without_a_bleed_says_so_and_shows_the_head() {
     report.hemorrhage.present = false;
     report.lesions.clear();
 
-    let page = page(&report, &Pictures::of(&ct, &empty));
+    let page = page(&report, &Pictures::of(&ct, &empty, NonZeroUsize::MIN));
 
     assert!(page.contains("No bleed found"));
     assert!(page.contains("<p class=\"caution\">An empty mask does not exclude a bleed."));
@@ -90,7 +92,7 @@ fn a_long_list_of_parts_is_cut_and_says_so() {
     let mut report = report();
     report.lesions = vec![report.lesions[1].clone(); 20];
 
-    let page = page(&report, &Pictures::of(&ct, &mask));
+    let page = page(&report, &Pictures::of(&ct, &mask, NonZeroUsize::MIN));
 
     assert_eq!(page.matches(" HU</td>").count(), 8);
     assert!(page.contains("12 more</td><td class=\"n\">0.72 mL"), "0.06 mL each");
@@ -108,7 +110,7 @@ fn text_from_files_cannot_become_markup() {
     report.case_id = "<script>alert(1)</script>".to_owned();
     report.input.series[0].description = "a\"b'c & d\u{7}".to_owned();
 
-    let page = page(&report, &Pictures::of(&ct, &mask));
+    let page = page(&report, &Pictures::of(&ct, &mask, NonZeroUsize::MIN));
 
     assert!(!page.contains("<script"));
     assert!(page.contains("&lt;script&gt;alert(1)"));
@@ -132,7 +134,7 @@ fn pictures_are_turned_as_radiologists_have_them() {
     let turned_mask = reversed(&mask.map(|&voxel| f32::from(voxel))).map(|&voxel| voxel as u8);
 
     for (ct, mask) in [(ct, mask), (turned, turned_mask)] {
-        let key = Pictures::of(&ct, &mask).key;
+        let key = Pictures::of(&ct, &mask, NonZeroUsize::MIN).key.slice;
         let [rows, columns] = key.size;
         let marked = (0..rows * columns).filter(|&i| key.mask[i] != 0);
         let middles: Vec<[usize; 2]> = marked.map(|i| [i / columns, i % columns]).collect();

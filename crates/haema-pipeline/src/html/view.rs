@@ -1,18 +1,22 @@
 //! From a scan and its mask to the pictures of the page.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use haema_volume::{Components, Connectivity, CtVolume, Grid, Orientation, Volume, bounding_box};
+use haema_volume::{
+    Components, Connectivity, CtVolume, Grid, Orientation, Volume, bounding_box, parallel,
+};
 
-use super::{figure::Slice, montage::Montage, profile::Bar};
+use super::figure::{Picture, Slice};
+use super::{montage::Montage, profile::Bar};
 
 /// Everything that the page shows of the scan.
 #[derive(Debug, Clone)]
 pub(crate) struct Pictures {
-    pub(super) key: Slice,
-    pub(super) with_bleed: Vec<Slice>,
+    pub(super) key: Picture,
+    pub(super) with_bleed: Vec<Picture>,
     pub(super) bleed_left_out: usize,
-    pub(super) others: Vec<Slice>,
+    pub(super) others: Vec<Picture>,
     pub(super) bars: Vec<Bar>,
 }
 
@@ -25,17 +29,20 @@ impl Pictures {
     /// # Panics
     ///
     /// Where scan and mask differ in size.
-    pub(crate) fn of(ct: &CtVolume, mask: &Volume<u8>) -> Self {
+    pub(crate) fn of(ct: &CtVolume, mask: &Volume<u8>, threads: NonZeroUsize) -> Self {
         let view = View::of(ct, mask);
-        let areas_mm2: Vec<f64> = (0..view.grid.size()[0]).map(|z| view.area_mm2(z)).collect();
+        let slices = 0..view.grid.size()[0];
+        let areas_mm2 = parallel::map(slices, threads, |_, z| view.area_mm2(z));
         let montage = Montage::of(&areas_mm2);
         let window = head_window(ct.voxels_hu(), view.orientation);
-        let cut = |z: &usize| view.slice(*z, areas_mm2[*z], window);
+        let cut = |z: usize| view.slice(z, areas_mm2[z], window);
+        let whole = |_, &z: &usize| Picture::from(cut(z));
+        let halved = |_, &z: &usize| Picture::from(cut(z).halved());
         Self {
-            key: cut(&montage.key),
-            with_bleed: montage.with_bleed.iter().map(cut).collect(),
+            key: whole(0, &montage.key),
+            with_bleed: parallel::map(montage.with_bleed.iter(), threads, whole),
             bleed_left_out: montage.bleed_left_out,
-            others: montage.others.iter().map(|z| cut(z).halved()).collect(),
+            others: parallel::map(montage.others.iter(), threads, halved),
             bars: (0..areas_mm2.len()).map(|z| view.bar(z, areas_mm2[z])).collect(),
         }
     }
@@ -69,9 +76,9 @@ impl<'a> View<'a> {
     }
 
     fn bar(&self, z: usize, area_mm2: f64) -> Bar {
-        let half_mm = self.grid.slice_thickness_mm(z) / 2.0;
+        let [below_mm, above_mm] = self.grid.slice_reach_mm(z);
         let at_mm = self.grid.slice_position_mm(z);
-        Bar { from_mm: at_mm - half_mm, to_mm: at_mm + half_mm, area_mm2 }
+        Bar { from_mm: at_mm - below_mm, to_mm: at_mm + above_mm, area_mm2 }
     }
 
     /// One slice within `window`, turned so that the patient's right is on the left and the front

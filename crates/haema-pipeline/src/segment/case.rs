@@ -124,8 +124,7 @@ impl Task<'_> {
             ..Timing::default()
         };
         let measuring = Instant::now();
-        let mask = segmented.probability.map(|&p| u8::from(p > threshold));
-        let findings = Findings { scan, probability: segmented.probability, mask };
+        let findings = Findings::new(scan, segmented.probability, threshold);
         let mut report = findings.report(segmenter, self.settings)?;
         report.hemorrhage.probability = round3(segmented.score);
         report.volume_grid_ml = round3(segmented.volume_grid_ml);
@@ -133,6 +132,23 @@ impl Task<'_> {
         report.receipt.job = job;
         report.timing_ms = Timing { measure: round3(ms_since(measuring)), ..timing };
         Ok((findings, report))
+    }
+
+    /// Does two things, at once where there is more than one thread.
+    fn both(
+        &self,
+        first: impl FnOnce() -> Result<(), ImageFileError> + Send,
+        second: impl FnOnce() -> Result<(), ImageFileError>,
+    ) -> Result<(), ImageFileError> {
+        if self.options.threads.get() == 1 {
+            return first().and_then(|()| second());
+        }
+        std::thread::scope(|scope| {
+            let first = scope.spawn(first);
+            let second = second();
+            first.join().expect("writing a mask does not panic")?;
+            second
+        })
     }
 
     /// Fills the case's folder, the report last: where it stands, all stands.
@@ -146,17 +162,24 @@ impl Task<'_> {
         let Findings { scan: Scan { ct, .. }, probability, mask } = findings;
         let grid = ct.grid();
         fs::write_folder_atomic(&self.out.join(&report.case_id), |folder| {
-            nifti::write_mask(&folder.join("mask.nii.gz"), mask, grid)?;
-            if !grid.is_evenly_spaced() {
-                nifti::write_slice_positions(&folder.join("mask.json"), grid)?;
-            }
-            let segments = [Segment::bleed()];
-            nrrd::write_segmentation(&folder.join("mask.seg.nrrd"), mask, grid, &segments)?;
-            if self.options.save_probability {
-                nifti::write_probability(&folder.join("probability.nii.gz"), probability, grid)?;
-            }
-            let page = html::page(report, &Pictures::of(ct, mask));
-            fs::write_atomic(&folder.join("report.html"), page.as_bytes())?;
+            let write_masks = || -> Result<(), ImageFileError> {
+                nifti::write_mask(&folder.join("mask.nii.gz"), mask, grid)?;
+                if !grid.is_evenly_spaced() {
+                    nifti::write_slice_positions(&folder.join("mask.json"), grid)?;
+                }
+                if self.options.save_probability {
+                    let path = folder.join("probability.nii.gz");
+                    nifti::write_probability(&path, probability, grid)?;
+                }
+                Ok(())
+            };
+            let write_page = || -> Result<(), ImageFileError> {
+                let page = html::page(report, &Pictures::of(ct, mask, self.options.threads));
+                fs::write_atomic(&folder.join("report.html"), page.as_bytes())?;
+                let segments = [Segment::bleed()];
+                nrrd::write_segmentation(&folder.join("mask.seg.nrrd"), mask, grid, &segments)
+            };
+            self.both(write_masks, write_page)?;
             report.timing_ms.write = round3(ms_since(writing));
             report.timing_ms.total = round3(ms_since(started));
             fs::write_json(&folder.join(REPORT_FILE), report)?;

@@ -12,18 +12,24 @@ use crate::report::{
 use crate::segmenter::Segmenter;
 
 /// What is known of a scan.
-pub(super) struct Findings {
-    pub(super) scan: Scan,
+pub(crate) struct Findings {
+    pub(crate) scan: Scan,
     /// On the scan's grid.
-    pub(super) probability: Volume<f32>,
+    pub(crate) probability: Volume<f32>,
     /// 1 where the probability is above the threshold, 0 elsewhere.
-    pub(super) mask: Volume<u8>,
+    pub(crate) mask: Volume<u8>,
 }
 
 impl Findings {
+    /// What a probability says of a scan.
+    pub(crate) fn new(scan: Scan, probability: Volume<f32>, threshold: f32) -> Self {
+        let mask = probability.map(|&p| u8::from(p > threshold));
+        Self { scan, probability, mask }
+    }
+
     /// The report, but for what is not known here: the name of the case, the score, the volume on the
     /// network's grid, times, and the receipt's place and job.
-    pub(super) fn report(
+    pub(crate) fn report(
         &self,
         segmenter: &dyn Segmenter,
         settings: &Settings,

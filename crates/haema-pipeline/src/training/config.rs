@@ -2,7 +2,7 @@
 
 use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_methods::frame::Preprocessing;
-use haema_nn::{AdamConfig, Init, Loss};
+use haema_nn::{AdamConfig, Init, Loss, TrainingPrecision};
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
@@ -37,6 +37,9 @@ pub struct TrainConfig {
     /// Whether the last bias starts at log(π/(1−π)), π being the share of bleed in the training
     /// cases.
     pub prior_bias: bool,
+    /// In what width values are kept for the way back; 32 bits where absent.
+    #[serde(default, skip_serializing_if = "is_full")]
+    pub precision: TrainingPrecision,
     /// What is minimised.
     pub loss: Loss,
     /// The optimiser.
@@ -74,6 +77,12 @@ pub enum Schedule {
     },
 }
 
+/// Left out, so that runs which began before there was a choice go on.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_full(precision: &TrainingPrecision) -> bool {
+    *precision == TrainingPrecision::F32
+}
+
 impl TrainConfig {
     /// The configuration of a profile: the paper's numbers, or ours.
     ///
@@ -95,6 +104,7 @@ impl TrainConfig {
                 init: Init::GlorotUniform,
                 start_sha256: None,
                 prior_bias: false,
+                precision: TrainingPrecision::F32,
                 loss: Loss::Dice,
                 adam: AdamConfig::default(),
                 schedule: Schedule::Plateau { patience: 10, factor: 0.5, stop_after: 50 },
@@ -114,9 +124,9 @@ impl TrainConfig {
                 init: Init::HeNormal,
                 start_sha256: None,
                 prior_bias: true,
+                precision: TrainingPrecision::F32,
                 // Mean cross-entropy over a whole head is about 0.02 where Dice stands at 0.9: with a
-                // weight of 1 scans without a bleed teach little. 50 brings the two to one size; on
-                // trial, see docs/adr/0007.
+                // weight of 1 scans without a bleed teach little. See docs/adr/0007.
                 loss: Loss::DiceCe { weight: 50.0 },
                 adam: AdamConfig::default(),
                 schedule: Schedule::Poly { power: 0.9 },

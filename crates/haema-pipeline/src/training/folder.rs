@@ -1,10 +1,11 @@
 //! Reading what a run wrote down, and what must be known of a dataset before one.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Mutex;
 
-use haema_io::dataset::Dataset;
+use haema_io::dataset::{Case, Dataset};
 use haema_io::fs;
+use haema_volume::parallel;
 
 use super::config::TrainConfig;
 use super::error::TrainError;
@@ -62,36 +63,17 @@ pub fn read_split(run: &Path) -> Result<Option<Split>, TrainError> {
 /// # Errors
 ///
 /// [`TrainError`], which names the case whose mask cannot be read or is not there.
-///
-/// # Panics
-///
-/// Never: counting does not panic.
-pub fn bleed_sizes(dataset: &Dataset, threads: usize) -> Result<Vec<CaseSize>, TrainError> {
-    let queue = Mutex::new(dataset.cases().iter().enumerate());
-    let counted = Mutex::new(Vec::with_capacity(dataset.cases().len()));
-    let work = || {
-        loop {
-            let next = queue.lock().expect("counting does not panic").next();
-            let Some((i, case)) = next else { break };
-            let id = case.id().to_owned();
-            let size = match case.read_label() {
-                Ok(Some(label)) => {
-                    let bleed = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
-                    Ok((id, bleed))
-                }
-                Ok(None) => Err(TrainError::NoLabel { id }),
-                Err(source) => Err(TrainError::Read { id, source: Box::new(source) }),
-            };
-            counted.lock().expect("counting does not panic").push((i, size));
+pub fn bleed_sizes(dataset: &Dataset, threads: NonZeroUsize) -> Result<Vec<CaseSize>, TrainError> {
+    let count = |_, case: &Case| {
+        let id = case.id().to_owned();
+        match case.read_label() {
+            Ok(Some(label)) => {
+                let bleed = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
+                Ok((id, bleed))
+            }
+            Ok(None) => Err(TrainError::NoLabel { id }),
+            Err(source) => Err(TrainError::Read { id, source: Box::new(source) }),
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut counted = counted.into_inner().expect("counting does not panic");
-    counted.sort_by_key(|&(i, _)| i);
-    counted.into_iter().map(|(_, size)| size).collect()
+    parallel::map(dataset.cases().iter(), threads, count).into_iter().collect()
 }

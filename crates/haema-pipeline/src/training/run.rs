@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
@@ -112,7 +113,7 @@ pub fn train(
     dataset: &Dataset,
     job: Job<'_>,
     run: &Path,
-    threads: usize,
+    threads: NonZeroUsize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<TrainSummary, TrainError> {
     let started = Instant::now();
@@ -187,7 +188,7 @@ impl<'a> Session<'a> {
         job: Job<'a>,
         run: &'a Path,
         (training, validation): (Vec<Sample>, Vec<Sample>),
-        threads: usize,
+        threads: NonZeroUsize,
     ) -> Result<Self, TrainError> {
         let config = job.config;
         let spec = config.network.spec();
@@ -195,7 +196,8 @@ impl<'a> Session<'a> {
         // The deepest case first, so that buffers are made once.
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
         let size = largest.expect("there is a training case");
-        let mut trainer = Trainer::new(spec, params, size, threads)?;
+        let mut trainer =
+            Trainer::with_precision(spec, params, size, (threads.get(), config.precision))?;
         let n = trainer.params().values().len();
         let (patience, factor, stop_after) = match config.schedule {
             Schedule::Plateau { patience, factor, stop_after } => (patience, factor, stop_after),

@@ -1,10 +1,11 @@
 //! Cases brought to the network's grid once, before training.
 
-use std::sync::Mutex;
+use std::num::NonZeroUsize;
 
 use haema_io::dataset::Case;
 use haema_methods::frame::{Frame, Preprocessing};
 use haema_sim::paint::HeadMap;
+use haema_volume::parallel;
 
 use super::augment::Pair;
 use super::error::TrainError;
@@ -24,27 +25,10 @@ pub(crate) struct Sample {
 pub(crate) fn load(
     cases: &[Case],
     preprocessing: &Preprocessing,
-    threads: usize,
+    threads: NonZeroUsize,
 ) -> Result<Vec<Sample>, TrainError> {
-    let queue = Mutex::new(cases.iter().enumerate());
-    let loaded = Mutex::new(Vec::with_capacity(cases.len()));
-    let work = || {
-        loop {
-            let next = queue.lock().expect("loading does not panic").next();
-            let Some((i, case)) = next else { break };
-            let sample = load_one(case, preprocessing);
-            loaded.lock().expect("loading does not panic").push((i, sample));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut loaded = loaded.into_inner().expect("loading does not panic");
-    loaded.sort_by_key(|&(i, _)| i);
-    loaded.into_iter().map(|(_, sample)| sample).collect()
+    let loaded = parallel::map(cases.iter(), threads, |_, case| load_one(case, preprocessing));
+    loaded.into_iter().collect()
 }
 
 fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainError> {

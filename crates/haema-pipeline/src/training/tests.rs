@@ -1,5 +1,6 @@
 //! Runs on a tiny dataset: learning, stopping, going on.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use haema_io::dataset::Dataset;
@@ -38,6 +39,10 @@ fn dataset(folder: &Path) -> Dataset {
     Dataset::open(folder).unwrap()
 }
 
+fn n(threads: usize) -> NonZeroUsize {
+    NonZeroUsize::new(threads).unwrap()
+}
+
 fn config(epochs: u32) -> TrainConfig {
     let base = TrainConfig::profile(Profile::Recommended);
     TrainConfig {
@@ -65,7 +70,7 @@ fn job<'a>(config: &'a TrainConfig, split: &'a Split) -> Job<'a> {
 
 fn run(dataset: &Dataset, config: &TrainConfig, folder: &Path, threads: usize) -> Vec<u8> {
     std::fs::create_dir_all(folder).unwrap();
-    train(dataset, job(config, &split(dataset)), folder, threads, &mut |_| ()).unwrap();
+    train(dataset, job(config, &split(dataset)), folder, n(threads), &mut |_| ()).unwrap();
     std::fs::read(folder.join("model.safetensors")).unwrap()
 }
 
@@ -73,7 +78,7 @@ fn run(dataset: &Dataset, config: &TrainConfig, folder: &Path, threads: usize) -
 fn run_and_stop(dataset: &Dataset, config: &TrainConfig, folder: &Path, at: (u32, usize)) {
     std::fs::create_dir_all(folder).unwrap();
     let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        train(dataset, job(config, &split(dataset)), folder, 1, &mut |progress| {
+        train(dataset, job(config, &split(dataset)), folder, n(1), &mut |progress| {
             if let Progress::Step { epoch, step, .. } = progress {
                 assert!((epoch, step) != at, "stopped on purpose");
             }
@@ -104,7 +109,7 @@ fn a_run_learns_two_blocks() {
     let run = folder.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
 
-    train(&dataset, job(&config(12), &split(&dataset)), &run, 2, &mut |progress| {
+    train(&dataset, job(&config(12), &split(&dataset)), &run, n(2), &mut |progress| {
         if let Progress::Epoch(epoch) = progress {
             losses.push(epoch.train_loss);
         }
@@ -125,11 +130,11 @@ fn a_run_starts_from_the_model_that_it_names_and_no_other() {
     let named =
         TrainConfig { start_sha256: Some(start.sha256()), learning_rate: 1e-12, ..config(1) };
 
-    let error = train(&dataset, job(&named, &split), &path, 1, &mut |_| ()).unwrap_err();
+    let error = train(&dataset, job(&named, &split), &path, n(1), &mut |_| ()).unwrap_err();
     assert!(error.to_string().ends_with("and none was given"), "{error}");
 
     let job = Job { config: &named, split: &split, start: Some(&start) };
-    train(&dataset, job, &path, 2, &mut |_| ()).unwrap();
+    train(&dataset, job, &path, n(2), &mut |_| ()).unwrap();
     let bytes = std::fs::read(path.join("model.safetensors")).unwrap();
     let (_, end, _) = haema_nn::Parameters::from_bytes(&bytes).unwrap();
     for (a, b) in start.values().iter().zip(end.values()) {
@@ -146,7 +151,7 @@ fn the_plateau_rule_stops_early() {
     let run = folder.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
 
-    let summary = train(&dataset, job(&config, &split(&dataset)), &run, 2, &mut |_| ()).unwrap();
+    let summary = train(&dataset, job(&config, &split(&dataset)), &run, n(2), &mut |_| ()).unwrap();
 
     assert!(summary.epochs < 20, "{summary:?}");
     assert!(summary.last.unwrap().learning_rate < 1e-9);
@@ -160,7 +165,8 @@ fn a_folder_with_another_run_is_refused() {
     run(&dataset, &config(1), &path, 1);
 
     let other = TrainConfig { seed: 2, ..config(1) };
-    let error = train(&dataset, job(&other, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
+    let error =
+        train(&dataset, job(&other, &split(&dataset)), &path, n(1), &mut |_| ()).unwrap_err();
 
     assert!(matches!(error, TrainError::OtherRun), "{error}");
 }
@@ -173,7 +179,8 @@ fn a_diverging_run_names_the_case_and_says_what_to_do() {
     std::fs::create_dir_all(&path).unwrap();
 
     let wild = TrainConfig { learning_rate: 1e30, ..config(9) };
-    let error = train(&dataset, job(&wild, &split(&dataset)), &path, 1, &mut |_| ()).unwrap_err();
+    let error =
+        train(&dataset, job(&wild, &split(&dataset)), &path, n(1), &mut |_| ()).unwrap_err();
 
     assert!(error.to_string().contains("try a lower learning rate"), "{error}");
 }

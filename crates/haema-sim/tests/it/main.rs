@@ -8,3 +8,7 @@ mod case;
 mod head;
 #[cfg(test)]
 mod label_maps;
+#[cfg(test)]
+mod phantoms;
+#[cfg(test)]
+mod raters;

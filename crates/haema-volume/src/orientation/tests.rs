@@ -73,6 +73,36 @@ fn an_uneven_stack_may_be_turned_over_but_not_stacked_sideways() {
     assert_eq!(refused, Err(OrientationError::UnevenSideways { along: Towards::Left }));
 }
 
+#[test]
+fn what_the_end_slices_stand_for_turns_over_with_the_stack() {
+    let origins = vec![[0.0, 0.0, 0.0], [0.0, 0.0, -5.0], [0.0, 0.0, -15.0]];
+    let downwards = Grid::from_slices([4, 6], [0.0, 0.5, 0.0], [0.5, 0.0, 0.0], origins, 5.0);
+    let stored = downwards.unwrap().with_outwards_mm([2.5, 1.0]);
+
+    let canonical = Orientation::of(&stored).canonical_grid(&stored).unwrap();
+
+    let reaches_mm = [0, 1, 2].map(|z| canonical.slice_reach_mm(z));
+    assert_eq!(reaches_mm, [[1.0, 5.0], [5.0, 2.5], [2.5, 2.5]]);
+}
+
+#[test]
+fn a_grid_is_stored_in_each_of_the_48_orders_and_named_by_it() {
+    let steps = ([-0.5, 0.0, 0.0], [0.0, -0.6, 0.0], [0.0, 0.0, 2.5]);
+    let affine = Affine::from_steps(steps.0, steps.1, steps.2, [9.0, 8.0, -7.0]);
+    let canonical = Grid::from_affine([3, 4, 5], &affine).unwrap();
+
+    for orientation in Orientation::all() {
+        let stored = orientation.stored_grid(&canonical).unwrap();
+
+        assert_eq!(Orientation::of(&stored), orientation);
+        let back = orientation.canonical_grid(&stored).unwrap();
+        for (row, wanted) in back.lps_from_index().rows.iter().zip(affine.rows) {
+            let off = row.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-12, "{orientation}: {off}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn there_and_back_is_exact_and_every_voxel_keeps_its_place(
