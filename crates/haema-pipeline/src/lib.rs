@@ -13,6 +13,6 @@ pub mod model_file;
 pub mod report;
 pub mod segment;
 pub mod segmenter;
-pub mod simulation;
 pub mod selftest;
+pub mod simulation;
 pub mod training;

@@ -19,9 +19,9 @@ mod lesion;
 mod mimic;
 pub mod paint;
 mod patient;
-mod scanner;
 pub mod phantom;
 pub mod raters;
+mod scanner;
 mod smooth_noise;
 
 pub use anatomy::{Anatomy, AnatomyError, Tissue};

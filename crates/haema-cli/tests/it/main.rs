@@ -11,7 +11,7 @@ mod help;
 mod import;
 mod info;
 mod segment;
-mod simulate;
 mod selftest;
+mod simulate;
 mod stand;
 mod train;
