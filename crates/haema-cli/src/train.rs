@@ -9,7 +9,7 @@ use haema_io::dataset::{Case, Dataset};
 use haema_methods::cnn_ds::{Model, Profile as NetworkProfile};
 use haema_pipeline::model_file::read_model;
 use haema_pipeline::training::{
-    Epoch, Job, Progress, Split, TrainConfig, TrainError, bleed_sizes, read_config,
+    Epoch, Job, Progress, SimulatedCases, Split, TrainConfig, TrainError, bleed_sizes, read_config,
     read_config_file, read_split, train,
 };
 use indicatif::ProgressBar;
@@ -56,6 +56,13 @@ pub(crate) struct Args {
     /// Start from the parameters of a model file.
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
+    /// Simulate N new cases for every epoch, and learn from them too.
+    #[arg(long, value_name = "N")]
+    simulated: Option<u32>,
+    /// Folder of label maps to simulate from, as for `haema simulate`; needed again when the run goes
+    /// on [default: heads that haema makes itself].
+    #[arg(long, value_name = "DIR")]
+    anatomy: Option<PathBuf>,
     /// How many threads; the result is the same for any number [default: one for each core].
     #[arg(long, value_name = "N", value_parser = crate::threads)]
     threads: Option<NonZeroUsize>,
@@ -77,7 +84,12 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         (Some(config), Some(split)) => (config, split),
         _ => (args.config(start.as_ref())?, args.split(&dataset, threads)?),
     };
-    let job = Job { config: &config, split: &split, start: start.as_ref().map(Model::parameters) };
+    let job = Job {
+        config: &config,
+        split: &split,
+        start: start.as_ref().map(Model::parameters),
+        anatomy: args.anatomy.as_deref(),
+    };
     let mut display = Display::new(&config, streams);
     let summary = train(&dataset, job, &args.out, threads, &mut |progress| display.show(progress))?;
     display.finish()?;
@@ -100,6 +112,9 @@ impl Args {
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);
         config.seed = self.seed.unwrap_or(config.seed);
+        if let Some(cases) = self.simulated {
+            config.simulated_cases = Some(SimulatedCases::new(cases, self.anatomy.as_deref())?);
+        }
         config.start_sha256 = start.map(|model| model.sha256().to_owned());
         Ok(config)
     }
@@ -142,6 +157,9 @@ impl<'a, 'b> Display<'a, 'b> {
     fn show(&mut self, progress: Progress) {
         match progress {
             Progress::Loading { cases } => self.bar.set_message(format!("reading {cases} cases")),
+            Progress::Simulating { epoch, cases } => {
+                self.bar.set_message(format!("epoch {epoch}: simulating {cases} cases"));
+            }
             Progress::Step { epoch, step, steps, loss } => {
                 let done = u64::from(epoch - 1) * steps as u64 + step as u64;
                 self.bar.set_length(u64::from(self.epochs) * steps as u64);

@@ -15,6 +15,7 @@
 //!
 //! A run that was stopped goes on with the cases that it lacks.
 
+mod heads;
 mod record;
 mod tables;
 
@@ -32,14 +33,13 @@ use haema_sim::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use heads::Heads;
 pub use record::{CaseRecord, LesionRecord};
 
 /// The format of the settings and of a case's record.
 pub const SIMULATION_SCHEMA: &str = "haema.simulation/1";
 /// No settings or record are longer.
 const LONGEST: u64 = 1 << 20;
-/// How many built-in heads differ in their folds.
-const BUILTIN_HEADS: usize = 8;
 
 /// What a simulated data set is made from: the same settings give the same files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,16 +160,15 @@ pub fn simulate(
         let (found, wanted) = (order.blank.to_string(), "a share from 0 to 1");
         return Err(SimulateError::BadOrder { what: "share without a bleed", found, wanted });
     }
-    let maps = order.anatomy.as_deref().map(label_maps).transpose()?;
-    prepare_folder(out, &order.settings(maps.as_deref()))?;
-    let heads = maps.as_ref().map_or(BUILTIN_HEADS, Vec::len);
+    let heads = Heads::find(order.anatomy.as_deref())?;
+    prepare_folder(out, &order.settings(&heads))?;
     let scans = if order.followup { 2 } else { 1 };
     let total = order.cases * scans;
     let mut records = Vec::new();
     // One anatomy at a time: a prepared one takes some 40 MB.
-    for head in 0..heads {
+    for head in 0..heads.count() {
         let mut anatomy = None;
-        for patient in (head..order.cases).step_by(heads) {
+        for patient in (head..order.cases).step_by(heads.count()) {
             for visit in 0..scans {
                 let place = Place { out, id: order.case_id(patient, visit) };
                 let old = place.record()?;
@@ -179,7 +178,7 @@ pub fn simulate(
                 } else {
                     let anatomy = match &mut anatomy {
                         Some(anatomy) => anatomy,
-                        none => none.insert(read_head(maps.as_deref(), head)?),
+                        none => none.insert(heads.read(head)?),
                     };
                     order.make(anatomy, (patient, visit), &place)?
                 };
@@ -195,16 +194,14 @@ pub fn simulate(
 }
 
 impl Order {
-    fn settings(&self, maps: Option<&[PathBuf]>) -> Settings {
-        let name =
-            |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    fn settings(&self, heads: &Heads) -> Settings {
         Settings {
             schema: SIMULATION_SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed: self.seed,
             blank: self.blank,
             followup: self.followup,
-            anatomies: maps.unwrap_or_default().iter().map(name).collect(),
+            anatomies: heads.names(),
         }
     }
 
@@ -294,27 +291,6 @@ impl Place<'_> {
         }
         Ok(fs::write_json(&self.record_path(), record)?)
     }
-}
-
-/// The label maps of a folder, sorted by name.
-fn label_maps(folder: &Path) -> Result<Vec<PathBuf>, SimulateError> {
-    let is_map = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        !name.starts_with('.') && (name.ends_with(".nii.gz") || name.ends_with(".nii"))
-    };
-    let maps: Vec<PathBuf> = fs::list_folder(folder)?.into_iter().filter(is_map).collect();
-    if maps.is_empty() {
-        return Err(SimulateError::NoAnatomies { folder: folder.to_owned() });
-    }
-    Ok(maps)
-}
-
-fn read_head(maps: Option<&[PathBuf]>, head: usize) -> Result<Anatomy, SimulateError> {
-    let Some(maps) = maps else { return Ok(Anatomy::builtin(head as u64)) };
-    let path = &maps[head];
-    let map = nifti::read(path)?;
-    Anatomy::from_label_map(&map.ct)
-        .map_err(|cause| SimulateError::Anatomy { cause, path: path.clone() })
 }
 
 /// Makes the folders, or finds them made by the same simulation.

@@ -19,7 +19,9 @@ mod folder;
 mod painting;
 mod run;
 mod samples;
+mod simulated;
 mod split;
+mod start;
 
 #[cfg(test)]
 mod tests;
@@ -30,4 +32,5 @@ pub use error::TrainError;
 pub use folder::{bleed_sizes, read_config, read_config_file, read_split};
 pub use painting::PaintedBleeds;
 pub use run::{Epoch, Job, Progress, TrainSummary, train};
+pub use simulated::SimulatedCases;
 pub use split::{CaseSize, Split, SplitError};

@@ -12,6 +12,10 @@ fn order() -> Order {
     }
 }
 
+fn heads() -> Heads {
+    Heads::find(None).unwrap()
+}
+
 #[test]
 fn a_patient_is_the_same_in_a_data_set_of_any_size() {
     let few = order();
@@ -41,13 +45,14 @@ fn a_folder_with_other_files_or_another_simulation_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write_atomic(&folder.path().join("notes.txt"), b"mine").unwrap();
 
-    let refused = prepare_folder(folder.path(), &order().settings(None)).unwrap_err().to_string();
+    let refused =
+        prepare_folder(folder.path(), &order().settings(&heads())).unwrap_err().to_string();
     assert!(refused.starts_with("files that no simulation made: wanted"), "{refused}");
 
     let new = folder.path().join("new");
-    prepare_folder(&new, &order().settings(None)).unwrap();
-    prepare_folder(&new, &Order { cases: 9, ..order() }.settings(None)).unwrap();
-    let other = Order { seed: 8, ..order() }.settings(None);
+    prepare_folder(&new, &order().settings(&heads())).unwrap();
+    prepare_folder(&new, &Order { cases: 9, ..order() }.settings(&heads())).unwrap();
+    let other = Order { seed: 8, ..order() }.settings(&heads());
     let refused = prepare_folder(&new, &other).unwrap_err().to_string();
     assert!(refused.starts_with("a simulation with other settings: wanted"), "{refused}");
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::config::SCHEMA;
 use super::split::SplitError;
+use crate::simulation::SimulateError;
 
 /// Why a run cannot go on.
 #[derive(Debug, Error)]
@@ -87,6 +88,22 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// Heads cannot be simulated.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
+    /// The label maps are not those that the configuration names.
+    #[error(
+        "the run's simulated cases are made from {}, and {} given: give the run's folder of label \
+         maps (--anatomy)",
+        heads(wanted),
+        heads(found)
+    )]
+    OtherHeads {
+        /// File names of what was given.
+        found: Vec<String>,
+        /// File names that the configuration has.
+        wanted: Vec<String>,
+    },
     /// Nothing but background is predicted.
     #[error(
         "training collapsed: for {epochs} epochs the loss stood at {loss:.4} with an empty mask; \
@@ -98,4 +115,12 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+}
+
+fn heads(names: &[String]) -> String {
+    match names {
+        [] => "the built-in heads".to_owned(),
+        [only] => only.clone(),
+        [first, .., last] => format!("{} label maps, {first} to {last}", names.len()),
+    }
 }

@@ -9,7 +9,7 @@ use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_methods::frame::{Planes, Preprocessing};
 use haema_volume::{Affine, Grid, Volume};
 
-use super::{Job, Progress, Schedule, Split, TrainConfig, TrainError, train};
+use super::{Job, Progress, Schedule, SimulatedCases, Split, TrainConfig, TrainError, train};
 
 /// Four heads of 8 × 32 × 32 voxels, two of them with a bright block.
 fn dataset(folder: &Path) -> Dataset {
@@ -65,7 +65,7 @@ fn split(dataset: &Dataset) -> Split {
 }
 
 fn job<'a>(config: &'a TrainConfig, split: &'a Split) -> Job<'a> {
-    Job { config, split, start: None }
+    Job { config, split, start: None, anatomy: None }
 }
 
 fn run(dataset: &Dataset, config: &TrainConfig, folder: &Path, threads: usize) -> Vec<u8> {
@@ -102,6 +102,36 @@ fn a_stopped_run_goes_on_and_ends_with_the_same_bytes_on_any_number_of_threads()
 }
 
 #[test]
+fn simulated_cases_are_the_same_again_in_a_run_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let simulated_cases = Some(SimulatedCases::new(1, None).unwrap());
+    let config = TrainConfig { simulated_cases, ..config(2) };
+    let whole = run(&dataset, &config, &folder.path().join("whole"), 2);
+    // Three real cases, of which the two with a bleed come twice, and the simulated one.
+    let stopped = folder.path().join("stopped");
+    run_and_stop(&dataset, &config, &stopped, (2, 6));
+
+    assert!(run(&dataset, &config, &stopped, 2) == whole, "not the same bytes");
+}
+
+#[test]
+fn a_run_with_other_label_maps_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let cases = SimulatedCases::new(1, None).unwrap();
+    let named = SimulatedCases { anatomies: vec!["a.nii.gz".into(), "b.nii.gz".into()], ..cases };
+    let config = TrainConfig { simulated_cases: Some(named), ..config(1) };
+    let path = folder.path().join("run");
+
+    let error =
+        train(&dataset, job(&config, &split(&dataset)), &path, n(1), &mut |_| ()).unwrap_err();
+
+    let told = error.to_string();
+    assert!(told.contains("2 label maps, a.nii.gz to b.nii.gz, and the built-in heads"), "{told}");
+}
+
+#[test]
 fn a_run_learns_two_blocks() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = dataset(folder.path());
@@ -133,7 +163,7 @@ fn a_run_starts_from_the_model_that_it_names_and_no_other() {
     let error = train(&dataset, job(&named, &split), &path, n(1), &mut |_| ()).unwrap_err();
     assert!(error.to_string().ends_with("and none was given"), "{error}");
 
-    let job = Job { config: &named, split: &split, start: Some(&start) };
+    let job = Job { start: Some(&start), ..job(&named, &split) };
     train(&dataset, job, &path, n(2), &mut |_| ()).unwrap();
     let bytes = std::fs::read(path.join("model.safetensors")).unwrap();
     let (_, end, _) = haema_nn::Parameters::from_bytes(&bytes).unwrap();
