@@ -137,6 +137,20 @@ pub enum CliError {
     /// The phantoms cannot be written.
     #[error("the self-test cannot be carried out")]
     Selftest(#[from] SelftestError),
+    /// One model cannot stand for the folds of a run.
+    #[error(
+        "a run with folds is scored by the models of its folds: leave --model out, or name one \
+         fold's folder: {0}"
+    )]
+    ModelOfFolds(PathBuf),
+    /// There is no such fold.
+    #[error("fold {found} of {folds}: wanted 1 to {folds}")]
+    NoFold {
+        /// The number given.
+        found: usize,
+        /// How many there are.
+        folds: usize,
+    },
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),

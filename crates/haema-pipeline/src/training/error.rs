@@ -33,6 +33,34 @@ pub enum TrainError {
         /// Its id.
         id: String,
     },
+    /// A mask does not lie on its scan.
+    #[error("the mask of case {id} {what}: wanted the scan's own grid")]
+    MaskElsewhere {
+        /// Its id.
+        id: String,
+        /// How they differ.
+        what: String,
+    },
+    /// A mask has a value that no label has.
+    #[error("the mask of case {id} has the value {found}: dataset.json gives labels {wanted:?}")]
+    UnknownLabel {
+        /// Its id.
+        id: String,
+        /// The value.
+        found: u8,
+        /// Those that labels have.
+        wanted: Vec<u8>,
+    },
+    /// One scan is on two sides of the split.
+    #[error(
+        "cases {} and {} are the same scan and serve for different things, so a score would mean \
+         nothing: put both on one side, or remove one",
+        ids[0], ids[1]
+    )]
+    Leak {
+        /// Their ids.
+        ids: [String; 2],
+    },
     /// A case does not come to the network's grid.
     #[error("case {id} cannot be brought to the network's grid")]
     Preprocess {

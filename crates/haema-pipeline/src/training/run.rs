@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::augment::Pair;
 use super::config::{SCHEMA, Schedule, TrainConfig};
 use super::error::TrainError;
+use super::facts;
 use super::folder::{CONFIG, SPLIT};
+use super::page::{self, Example};
+use super::plan::Plan;
 use super::samples::{self, Sample};
 use super::simulated::Simulator;
 use super::split::{Split, SplitError};
@@ -42,6 +45,11 @@ pub struct Epoch {
 /// What a run tells while it goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress {
+    /// Cases are being looked at, those that are held aside among them.
+    Checking {
+        /// How many.
+        cases: usize,
+    },
     /// Cases are being read.
     Loading {
         /// How many.
@@ -81,6 +89,9 @@ pub struct TrainSummary {
     /// Seconds that this call took; a resumed run counts from its resumption.
     pub seconds: f64,
 }
+
+/// How many training cases the page shows.
+const EXAMPLES: usize = 8;
 
 /// What a run must remember beside the parameters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -132,6 +143,8 @@ pub fn train(
     }
     fs::create_folder(run)?;
     claim_folder(run, config, split)?;
+    progress(Progress::Checking { cases: split.len() });
+    fs::write_json(&run.join(FINGERPRINT), &facts::look_at(dataset, split, threads)?)?;
     let named = |ids: &[String]| -> Vec<_> {
         dataset
             .cases()
@@ -151,6 +164,7 @@ pub fn train(
     }
     let validation = samples::load(&named(&split.validation), preprocessing, threads)?;
     let mut session = Session::start(job, run, (training, validation), threads)?;
+    session.write_plan()?;
     while !session.is_over() {
         session.epoch(progress)?;
         session.save()?;
@@ -183,6 +197,7 @@ fn claim_folder(run: &Path, config: &TrainConfig, split: &Split) -> Result<(), T
 
 struct Session<'a> {
     config: &'a TrainConfig,
+    split: &'a Split,
     run: &'a Path,
     /// The first [`Self::real`] are the dataset's; simulated ones follow, other ones in each epoch.
     training: Vec<Sample>,
@@ -242,6 +257,7 @@ impl<'a> Session<'a> {
         let real = training.len();
         Ok(Self {
             config,
+            split: job.split,
             run,
             training,
             real,
@@ -253,6 +269,13 @@ impl<'a> Session<'a> {
             averaged,
             state,
         })
+    }
+
+    fn write_plan(&self) -> Result<(), TrainError> {
+        let simulated = self.config.simulated_cases.as_ref().map_or(0, |cases| cases.in_epoch);
+        let steps = self.order().len() + simulated as usize;
+        let plan = Plan::of(self.config, &self.training, steps)?;
+        Ok(fs::write_json(&self.run.join(PLAN), &plan)?)
     }
 
     fn is_over(&self) -> bool {
@@ -429,7 +452,19 @@ impl<'a> Session<'a> {
         };
         fs::write_atomic(&self.run.join(CHECKPOINT), &checkpoint.to_bytes()?)?;
         fs::write_atomic(&self.run.join(LOG), self.log().as_bytes())?;
+        let page = page::page(self.config, self.split, &self.state.log, &self.examples());
+        fs::write_atomic(&self.run.join(PAGE), page.as_bytes())?;
         Ok(())
+    }
+
+    /// Some training cases as the last epoch saw them.
+    fn examples(&self) -> Vec<Example> {
+        let has_bleed = |&i: &usize| self.training[i].bleed_voxels > 0;
+        let of = |i: usize| {
+            let pair = self.varied(i, self.state.epochs_done, 1);
+            Example::of(&self.training[i].id, &pair, self.config.preprocessing.window_hu)
+        };
+        (0..self.training.len()).filter(has_bleed).take(EXAMPLES).map(of).collect()
     }
 
     fn log(&self) -> String {
@@ -478,6 +513,9 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 const BEST: &str = "best.safetensors";
 const MODEL: &str = "model.safetensors";
 const LOG: &str = "log.csv";
+const FINGERPRINT: &str = "fingerprint.json";
+const PLAN: &str = "plan.json";
+const PAGE: &str = "report.html";
 
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)

@@ -21,13 +21,15 @@ pub struct SimulatedCases {
     pub in_epoch: u32,
     /// Share of them without a bleed.
     pub blank: f64,
+    /// Pitch of the lattice on which heads are built: 1.5 mm shows what the network's grid can.
+    pub pitch_mm: f32,
     /// File names of the label maps that they are made from; none for the built-in heads.
     pub anatomies: Vec<String>,
 }
 
 /// Pixels of a row: two or three for each of the network's.
 const PIXELS: usize = 256;
-/// Pitch of the lattice on which a head is built: what the network's grid can show.
+/// What the network's grid can show of a head.
 const PITCH_MM: f32 = 1.5;
 /// Heads are prepared anew for each epoch; more than two would cost more than they vary.
 const HEADS_IN_EPOCH: usize = 2;
@@ -52,7 +54,8 @@ impl SimulatedCases {
     ///
     /// [`TrainError::Simulate`] where the folder has no label maps.
     pub fn new(in_epoch: u32, anatomy: Option<&Path>) -> Result<Self, TrainError> {
-        Ok(Self { in_epoch, blank: 0.3, anatomies: Heads::find(anatomy)?.names() })
+        let anatomies = Heads::find(anatomy)?.names();
+        Ok(Self { in_epoch, blank: 0.3, pitch_mm: PITCH_MM, anatomies })
     }
 }
 
@@ -101,7 +104,7 @@ impl<'a> Simulator<'a> {
         CaseOptions {
             bleeds: is_blank.then(Vec::new),
             protocol: Some(Protocol { pixels: PIXELS, ..Protocol::draw(rng) }),
-            pitch_mm: PITCH_MM,
+            pitch_mm: self.cases.pitch_mm,
             ..CaseOptions::new(seed)
         }
     }
