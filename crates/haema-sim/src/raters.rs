@@ -5,7 +5,20 @@
 //! parts they see at all. [`draw`] does the three, slice by slice as people do.
 //!
 //! [`Rater::EXPERTS`] and [`Rater::METHOD`] are set so that the agreement in Table 2 of Arab et al. 2020
-//! (three experts and CNN-DS on ten scans) comes back; a test holds them to its confidence intervals.
+//! (three experts and CNN-DS on ten scans) comes back; a test holds them to its 95 % intervals. Means of
+//! four sets of ten simulated bleeds of the paper's sizes, the paper's own in brackets:
+//!
+//! | raters | κ | slope of volumes | intercept, mL | correlation |
+//! |---|---|---|---|---|
+//! | E1, E2 | 0.90 (0.88) | 1.16 (1.13) | −2.9 (−2.3) | 0.998 (0.996) |
+//! | E1, E3 | 0.86 (0.87) | 1.51 (1.45) | −8.4 (−8.3) | 0.985 (0.977) |
+//! | E2, E3 | 0.88 (0.89) | 1.31 (1.29) | −4.7 (−5.6) | 0.989 (0.987) |
+//! | E1, M | 0.85 (0.84) | 1.04 (1.05) | −1.1 (−1.2) | 0.989 (0.989) |
+//! | E2, M | 0.84 (0.82) | 0.89 (0.93) | 1.5 (1.0) | 0.991 (0.990) |
+//! | E3, M | 0.81 (0.82) | 0.68 (0.69) | 5.1 (6.4) | 0.981 (0.958) |
+//!
+//! Volumes of two experts differ by 9.6 % on average (9 ± 2 %), of the method and an expert by 6.0 %
+//! (8 ± 2 %).
 
 mod distance;
 
@@ -38,14 +51,14 @@ const MIDDLE_ML: f64 = 36.0;
 impl Rater {
     /// The three experts of the paper.
     pub const EXPERTS: [Self; 3] = [
-        Self { gain: 0.94, growth: -0.02, volume_spread: 0.03, ..Self::TYPICAL },
-        Self { gain: 1.0, growth: 0.06, volume_spread: 0.03, ..Self::TYPICAL },
-        Self { gain: 1.13, growth: 0.18, volume_spread: 0.10, ..Self::TYPICAL },
+        Self { gain: 0.95, growth: -0.02, volume_spread: 0.03, ..Self::TYPICAL },
+        Self { gain: 1.0, growth: 0.04, volume_spread: 0.03, ..Self::TYPICAL },
+        Self { gain: 1.1, growth: 0.12, volume_spread: 0.12, ..Self::TYPICAL },
     ];
 
     /// The paper's method, as if it were a fourth.
     pub const METHOD: Self =
-        Self { border_mm: 1.6, gain: 0.96, growth: 0.0, volume_spread: 0.07, ..Self::TYPICAL };
+        Self { border_mm: 1.9, gain: 0.96, growth: 0.0, volume_spread: 0.07, ..Self::TYPICAL };
 
     const TYPICAL: Self =
         Self { border_mm: 0.9, gain: 1.0, growth: 0.0, volume_spread: 0.03, overlooked_ml: 0.1 };

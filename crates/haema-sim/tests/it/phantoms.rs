@@ -55,7 +55,7 @@ fn a_scan_shows_body_water_and_air_where_they_are() {
     let hu = phantom.scan(&stack);
 
     let at = |point: Vec3| {
-        let z = (0.5 * (point[2] + 35.0) - 0.5).round() as usize;
+        let z = (f64::midpoint(point[2], 35.0) - 0.5).round() as usize;
         let [x, y] = [point[0], point[1]].map(|at| (2.0 * at + 69.5).round() as usize);
         hu[[z, y, x]]
     };
