@@ -228,7 +228,7 @@ impl<'a> Patient<'a> {
         let shifts = Shifts::tabulate(&lattice, threads, |point| self.source(point));
         let mut head = fill(self.anatomy, &self.looks, &shifts, lattice, threads);
         let mut bleeds = Bleeds::new(&head);
-        let depth = &Depth::of(&head);
+        let depth = &Depth::of(&head, threads);
         let down = protocol.down();
         let mut midline_shift_mm = 0.0;
         if !wanted.is_empty() {

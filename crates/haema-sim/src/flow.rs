@@ -7,6 +7,8 @@
 //! tentorium have a small `κ`. Following that velocity for one unit of time moves the tissue; followed
 //! backwards it tells where the tissue at a point came from.
 
+use std::num::NonZeroUsize;
+
 use haema_volume::{Components, Connectivity, Volume};
 
 use crate::anatomy::{Anatomy, Tissue};
@@ -72,7 +74,7 @@ impl Flow {
                 .any(|t| anatomy.tissue_at(source(middle(t))) == Tissue::Dura)
         });
         let potential = links.solve(&sources);
-        let to_wall_mm = lattice.distance_mm(|node| !within[node]);
+        let to_wall_mm = lattice.distance_mm(NonZeroUsize::MIN, |node| !within[node]);
         let velocity_mm = (0..lattice.len())
             .map(|node| {
                 let near_wall = smooth_step(0.0, 2.0 * PITCH_MM, to_wall_mm[node]);

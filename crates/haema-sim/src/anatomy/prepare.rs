@@ -1,12 +1,14 @@
 //! What label maps lack: falx and tentorium, muscle and fat, and how far it is to the next sulcus.
 
+use std::num::NonZeroUsize;
+
 use haema_volume::{Components, Connectivity, Volume};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::freesurfer::{Labelled, Part};
 use super::{Anatomy, DEPTH_STEP_MM, Node, Tissue};
-use crate::lattice::Lattice;
+use crate::lattice::{Lattice, each_plane};
 use crate::smooth_noise::SmoothNoise;
 
 /// Folds of the dura reach no further than this from the brain on either side.
@@ -19,21 +21,21 @@ const TENTORIAL_NOTCH_MM: f32 = 16.0;
 const COARSE_MM: f32 = 2.0;
 
 /// Adds what the labels lack.
-pub(super) fn complete(labelled: Labelled) -> Anatomy {
+pub(super) fn complete(labelled: Labelled, threads: NonZeroUsize) -> Anatomy {
     let Labelled { lattice, mut tissues, parts } = labelled;
     fill_holes(&lattice, &mut tissues);
-    raise_dura(&lattice, &mut tissues, &parts);
-    divide_soft_tissue(&lattice, &mut tissues);
-    prepare(lattice, &tissues)
+    raise_dura(&lattice, &mut tissues, &parts, threads);
+    divide_soft_tissue(&lattice, &mut tissues, threads);
+    prepare(lattice, &tissues, threads)
 }
 
 /// Prepares a head of which every tissue is known.
-pub(super) fn prepare(lattice: Lattice, tissues: &[Tissue]) -> Anatomy {
-    let outside_brain = outside_brain(&lattice, tissues);
+pub(super) fn prepare(lattice: Lattice, tissues: &[Tissue], threads: NonZeroUsize) -> Anatomy {
+    let outside_brain = outside_brain(&lattice, tissues, threads);
     let nodes = tissues.iter().zip(outside_brain);
     let nodes: Vec<Node> =
         nodes.map(|(&tissue, outside_brain)| Node { tissue, outside_brain }).collect();
-    let (ventricles, to_ventricle_mm) = ventricle_map(&lattice, &nodes);
+    let (ventricles, to_ventricle_mm) = ventricle_map(&lattice, &nodes, threads);
     let places = |of: fn(Tissue) -> bool| {
         let chosen = nodes.iter().enumerate().filter(move |(_, node)| of(node.tissue));
         chosen.map(|(offset, _)| lattice.point(lattice.index(offset)))
@@ -78,8 +80,8 @@ fn fill_holes(lattice: &Lattice, tissues: &mut [Tissue]) {
 }
 
 /// Falx and tentorium lie in the CSF, half-way between the two sides.
-fn raise_dura(lattice: &Lattice, tissues: &mut [Tissue], parts: &[Part]) {
-    let to = |part: Part| lattice.distance_mm(|node| parts[node] == part);
+fn raise_dura(lattice: &Lattice, tissues: &mut [Tissue], parts: &[Part], threads: NonZeroUsize) {
+    let to = |part: Part| lattice.distance_mm(threads, |node| parts[node] == part);
     let [left, right, below] = [Part::LeftCerebrum, Part::RightCerebrum, Part::Cerebellum].map(to);
     for (node, tissue) in tissues.iter_mut().enumerate() {
         if *tissue != Tissue::Csf {
@@ -99,33 +101,37 @@ fn raise_dura(lattice: &Lattice, tissues: &mut [Tissue], parts: &[Part]) {
 }
 
 /// Under the skin lies fat; deeper, muscle with planes of fat between.
-fn divide_soft_tissue(lattice: &Lattice, tissues: &mut [Tissue]) {
-    let depth = lattice.distance_mm(|node| tissues[node] == Tissue::Skin);
+fn divide_soft_tissue(lattice: &Lattice, tissues: &mut [Tissue], threads: NonZeroUsize) {
+    let depth = lattice.distance_mm(threads, |node| tissues[node] == Tissue::Skin);
     // The same in every head: their deformation tells them apart.
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let planes = SmoothNoise::new(15.0, &mut rng);
     let strands = SmoothNoise::new(5.5, &mut rng);
     let lobules = SmoothNoise::new(4.0, &mut rng);
     let pads = SmoothNoise::new(30.0, &mut rng);
-    for (node, tissue) in tissues.iter_mut().enumerate() {
-        if *tissue != Tissue::Fat {
-            continue;
+    each_plane(tissues, lattice.plane_len(), threads, |level, plane| {
+        for (offset, tissue) in plane.iter_mut().enumerate() {
+            if *tissue != Tissue::Fat {
+                continue;
+            }
+            let node = level * lattice.plane_len() + offset;
+            let [x, y, z] = lattice.point(lattice.index(node));
+            // Muscles of face and neck run upwards.
+            let plane = planes.at([x, y, 0.5 * z]) + 0.35 * strands.at([x, y, 0.3 * z]);
+            let thick_mm = 3.5 + 2.5 * pads.at([x, y, z]) + 2.0 * lobules.at([x, y, z]);
+            let is_fat = depth[node] < thick_mm || plane.abs() < 0.07 || plane > 0.42;
+            if !is_fat {
+                *tissue = Tissue::Muscle;
+            }
         }
-        let [x, y, z] = lattice.point(lattice.index(node));
-        // Muscles of face and neck run upwards.
-        let plane = planes.at([x, y, 0.5 * z]) + 0.35 * strands.at([x, y, 0.3 * z]);
-        let thick_mm = 3.5 + 2.5 * pads.at([x, y, z]) + 2.0 * lobules.at([x, y, z]);
-        let is_fat = depth[node] < thick_mm || plane.abs() < 0.07 || plane > 0.42;
-        if !is_fat {
-            *tissue = Tissue::Muscle;
-        }
-    }
+    });
 }
 
 /// How far each node of folded tissue lies outside the brain; negative within.
-fn outside_brain(lattice: &Lattice, tissues: &[Tissue]) -> Vec<i8> {
-    let to_brain = lattice.distance_mm(|node| tissues[node].is_brain());
-    let to_csf = lattice.distance_mm(|node| matches!(tissues[node], Tissue::Csf | Tissue::Dura));
+fn outside_brain(lattice: &Lattice, tissues: &[Tissue], threads: NonZeroUsize) -> Vec<i8> {
+    let to_brain = lattice.distance_mm(threads, |node| tissues[node].is_brain());
+    let to_csf =
+        lattice.distance_mm(threads, |node| matches!(tissues[node], Tissue::Csf | Tissue::Dura));
     let half = 0.5 * lattice.pitch_mm;
     let signed = |node: usize| {
         if tissues[node].is_brain() { half - to_csf[node] } else { to_brain[node] - half }
@@ -140,15 +146,15 @@ fn outside_brain(lattice: &Lattice, tissues: &[Tissue]) -> Vec<i8> {
 }
 
 /// Signed distance to the ventricles, negative within, smooth enough to have a slope.
-fn ventricle_map(fine: &Lattice, nodes: &[Node]) -> (Lattice, Vec<f32>) {
+fn ventricle_map(fine: &Lattice, nodes: &[Node], threads: NonZeroUsize) -> (Lattice, Vec<f32>) {
     let lattice = Lattice::covering(fine.origin_mm, fine.end_mm(), COARSE_MM);
     let is_within = |offset: usize| {
         let nearest = fine.nearest(lattice.point(lattice.index(offset)));
         nearest.is_some_and(|node| nodes[node].tissue.is_ventricle())
     };
     let within: Vec<bool> = (0..lattice.len()).map(is_within).collect();
-    let outside = lattice.distance_mm(|node| within[node]);
-    let inside = lattice.distance_mm(|node| !within[node]);
+    let outside = lattice.distance_mm(threads, |node| within[node]);
+    let inside = lattice.distance_mm(threads, |node| !within[node]);
     let signed = outside.iter().zip(&inside).map(|(out, into)| out - into).collect();
     (lattice, signed)
 }

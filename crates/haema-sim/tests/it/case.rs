@@ -8,7 +8,7 @@ use haema_sim::{
     grid_around_brain, simulate_case, simulate_on_grid,
 };
 
-static HEAD: LazyLock<Anatomy> = LazyLock::new(|| Anatomy::builtin(0));
+static HEAD: LazyLock<Anatomy> = LazyLock::new(|| Anatomy::builtin(0, NonZeroUsize::MIN));
 
 /// A coarse scan, quickly made.
 fn coarse(seed: u64, bleeds: Vec<Wanted>) -> CaseOptions {

@@ -1,0 +1,139 @@
+//! Several cases at a time.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::{CaseRecord, Order, Place, Progress, SimulateError, read_head};
+
+/// More cases at a time would take more memory than many machines have: up to 1 GB each.
+const MOST_AT_A_TIME: usize = 4;
+
+/// Workers that make all cases of one head after another, so that each head is prepared once.
+pub(super) struct Workers<'a> {
+    order: &'a Order,
+    /// Number of heads that have a case.
+    heads: usize,
+    /// Patients of head `h` are `h`, `h` + `stride`, ...
+    stride: usize,
+    at_a_time: usize,
+    /// Threads of each worker.
+    threads: NonZeroUsize,
+}
+
+/// A case that is done: its place in the order of reports, its record, and whether it was there.
+type Done = (usize, Result<(CaseRecord, bool), SimulateError>);
+
+impl<'a> Workers<'a> {
+    /// * `stride` — the number of heads.
+    pub(super) fn of(order: &'a Order, stride: usize) -> Self {
+        let heads = stride.min(order.cases);
+        let at_a_time = order.threads.get().min(heads).min(MOST_AT_A_TIME);
+        let threads = order.threads.get() / at_a_time;
+        let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+        Self { order, heads, stride, at_a_time, threads }
+    }
+
+    fn scans(&self) -> usize {
+        if self.order.followup { 2 } else { 1 }
+    }
+
+    fn patients(&self, head: usize) -> impl Iterator<Item = usize> + use<> {
+        (head..self.order.cases).step_by(self.stride)
+    }
+
+    /// Makes all cases. They are reported in the same order whichever is done first.
+    pub(super) fn run(
+        &self,
+        out: &Path,
+        maps: Option<&[PathBuf]>,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<CaseRecord>, SimulateError> {
+        let next_head = AtomicUsize::new(0);
+        let has_failed = AtomicBool::new(false);
+        let (sender, receiver) = channel();
+        std::thread::scope(|scope| {
+            for _ in 0..self.at_a_time {
+                let sender = sender.clone();
+                scope.spawn(|| self.work((out, maps), (&next_head, &has_failed), sender));
+            }
+            drop(sender);
+            self.report(&receiver, on_progress)
+        })
+    }
+
+    /// Makes the cases of the next head until there is none, or another worker has failed.
+    fn work(
+        &self,
+        (out, maps): (&Path, Option<&[PathBuf]>),
+        (next_head, has_failed): (&AtomicUsize, &AtomicBool),
+        sender: Sender<Done>,
+    ) {
+        loop {
+            let head = next_head.fetch_add(1, Ordering::Relaxed);
+            if head >= self.heads {
+                return;
+            }
+            let first: usize = (0..head).map(|head| self.patients(head).count()).sum();
+            let mut anatomy = None;
+            let mut number = first * self.scans();
+            for patient in self.patients(head) {
+                for visit in 0..self.scans() {
+                    if has_failed.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let place = Place { out, id: self.order.case_id(patient, visit) };
+                    let made = self.case(&mut anatomy, (maps, head), (patient, visit), &place);
+                    if made.is_err() {
+                        has_failed.store(true, Ordering::Relaxed);
+                    }
+                    // Nobody listens any more once another case has failed.
+                    let _unheard = sender.send((number, made));
+                    number += 1;
+                }
+            }
+        }
+    }
+
+    fn case(
+        &self,
+        anatomy: &mut Option<haema_sim::Anatomy>,
+        (maps, head): (Option<&[PathBuf]>, usize),
+        case: (usize, usize),
+        place: &Place<'_>,
+    ) -> Result<(CaseRecord, bool), SimulateError> {
+        if let Some(record) = place.record()? {
+            return Ok((record, true));
+        }
+        let anatomy = match anatomy {
+            Some(anatomy) => anatomy,
+            none => none.insert(read_head(maps, head, self.threads)?),
+        };
+        Ok((self.order.make(anatomy, case, (place, self.threads))?, false))
+    }
+
+    fn report(
+        &self,
+        receiver: &Receiver<Done>,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<CaseRecord>, SimulateError> {
+        let total = self.order.cases * self.scans();
+        let mut records = Vec::new();
+        let mut early = BTreeMap::new();
+        let mut failed = None;
+        for (number, made) in receiver {
+            match made {
+                Ok(made) => drop(early.insert(number, made)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+            while let Some((record, is_old)) = early.remove(&records.len()) {
+                records.push(record);
+                let (done, record) = (records.len(), &records[records.len() - 1]);
+                on_progress(Progress { done, total, record, is_old });
+            }
+        }
+        failed.map_or(Ok(records), Err)
+    }
+}
