@@ -64,6 +64,9 @@ pub struct Settings {
     /// Number of simulated raters.
     #[serde(default)]
     pub raters: usize,
+    /// Whether scans are made by projections.
+    #[serde(default)]
+    pub projections: bool,
     /// File names of the label maps; none for the built-in heads.
     pub anatomies: Vec<String>,
 }
@@ -83,6 +86,8 @@ pub struct Order {
     pub followup: bool,
     /// Number of simulated raters who draw each bleed.
     pub raters: usize,
+    /// Whether scans are made by projections: slower, and more faithful.
+    pub projections: bool,
     /// Whether to write DICOM series beside the NIfTI files.
     pub dicom: bool,
     /// How many threads; the files are the same for any number.
@@ -195,6 +200,7 @@ impl Order {
             blank: self.blank,
             followup: self.followup,
             raters: self.raters,
+            projections: self.projections,
             anatomies: maps.unwrap_or_default().iter().map(name).collect(),
         }
     }
@@ -227,6 +233,7 @@ impl Order {
         let options = CaseOptions {
             bleeds: Some(self.bleeds(patient, visit)),
             visit: visit as u64,
+            projections: self.projections,
             threads,
             ..CaseOptions::new(seed)
         };
@@ -293,14 +300,19 @@ impl Place<'_> {
     ) -> Result<(), SimulateError> {
         let (id, grid) = (&self.id, case.ct.grid());
         let image = self.out.join("imagesTr").join(format!("{id}_0000.nii.gz"));
-        nifti::write(&image, &case.ct.voxels_hu().map(|hu| *hu as i16), grid)?;
+        let label = format!("{id}.nii.gz");
+        // To compress the image takes as long as all the rest.
+        std::thread::scope(|scope| {
+            let image = scope
+                .spawn(|| nifti::write(&image, &case.ct.voxels_hu().map(|hu| *hu as i16), grid));
+            nifti::write_mask(&self.out.join("labelsTr").join(&label), &case.mask, grid)?;
+            nifti::write_mask(&self.out.join("subtypes").join(&label), &case.subtypes, grid)?;
+            image.join().expect("writing a file does not panic")
+        })?;
         if !grid.is_evenly_spaced() {
             let positions = self.out.join("slice_positions").join(format!("{id}.json"));
             nifti::write_slice_positions(&positions, grid)?;
         }
-        let label = format!("{id}.nii.gz");
-        nifti::write_mask(&self.out.join("labelsTr").join(&label), &case.mask, grid)?;
-        nifti::write_mask(&self.out.join("subtypes").join(&label), &case.subtypes, grid)?;
         if dicom {
             let options = SeriesOptions { seed: id.clone(), ..SeriesOptions::default() };
             write_series(&self.out.join("dicom").join(id), &case.ct, &options)?;

@@ -210,6 +210,55 @@ impl Lattice {
     }
 }
 
+/// A box of nodes of a lattice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
+    whole: Lattice,
+    first: [usize; 3],
+    /// The nodes of the box alone.
+    pub(crate) lattice: Lattice,
+}
+
+impl Block {
+    /// The box around chosen nodes, with a margin; of one node where none is chosen.
+    pub(crate) fn around(
+        whole: &Lattice,
+        margin: usize,
+        is_chosen: impl Fn(usize) -> bool,
+    ) -> Self {
+        let mut low = [usize::MAX; 3];
+        let mut high = [0; 3];
+        for node in (0..whole.len()).filter(|&node| is_chosen(node)) {
+            for (axis, i) in whole.index(node).into_iter().enumerate() {
+                low[axis] = low[axis].min(i);
+                high[axis] = high[axis].max(i);
+            }
+        }
+        let is_empty = low[0] > high[0];
+        let first = if is_empty { [0; 3] } else { low.map(|i| i.saturating_sub(margin)) };
+        let size = std::array::from_fn(|axis| {
+            (high[axis] + margin + 1).min(whole.size[axis]) - first[axis]
+        });
+        let lattice = Lattice { size, origin_mm: whole.point(first), ..*whole };
+        Self { whole: *whole, first, lattice }
+    }
+
+    /// The node of the whole at a node of the box.
+    pub(crate) fn there(&self, own: usize) -> usize {
+        let index = self.lattice.index(own);
+        self.whole.offset(std::array::from_fn(|axis| index[axis] + self.first[axis]))
+    }
+
+    /// As [`Lattice::distance_mm`], of the nodes of the box to chosen nodes of the box.
+    pub(crate) fn distance_mm(
+        &self,
+        threads: NonZeroUsize,
+        is_chosen: impl Fn(usize) -> bool + Sync,
+    ) -> Vec<f32> {
+        self.lattice.distance_mm(threads, |own| is_chosen(self.there(own)))
+    }
+}
+
 /// Columns as rows.
 fn transposed(plane: &[f32], columns: usize) -> Vec<f32> {
     let mut turned = Vec::with_capacity(plane.len());

@@ -4,6 +4,7 @@ mod beam;
 mod fan;
 mod noise;
 mod pose;
+mod projection;
 mod protocol;
 
 use std::num::NonZeroUsize;
@@ -60,10 +61,16 @@ pub(crate) fn scan(
         for (pass, weight) in &passes {
             pass.add_to(&mut hu, columns, (&head.lattice, &head.hu), *weight, AIR_HU);
         }
-        beam::harden(&mut hu, grid, protocol.hardening);
         protocol.surround(grid, z, &mut hu);
-        protocol.blur(grid, &mut hu);
-        noise::add(&mut hu, grid, protocol, z);
+        if protocol.by_projection {
+            projection::scan(&mut hu, grid, protocol, z);
+            protocol.sharpen(grid, &mut hu);
+        } else {
+            beam::harden(&mut hu, grid, protocol.hardening);
+            protocol.blur(grid, &mut hu);
+            protocol.sharpen(grid, &mut hu);
+            noise::add(&mut hu, grid, protocol, z);
+        }
         protocol.store(grid, &mut hu);
         for (voxel, hu) in plane.iter_mut().zip(&hu) {
             voxel.hu = *hu;

@@ -8,6 +8,7 @@ fn order() -> Order {
         anatomy: None,
         followup: false,
         raters: 0,
+        projections: false,
         dicom: false,
         threads: NonZeroUsize::MIN,
     }

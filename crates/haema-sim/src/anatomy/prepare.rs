@@ -8,11 +8,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::freesurfer::{Labelled, Part};
 use super::{Anatomy, DEPTH_STEP_MM, Node, Tissue};
-use crate::lattice::{Lattice, each_plane};
+use crate::lattice::{Block, Lattice, each_plane};
 use crate::smooth_noise::SmoothNoise;
 
 /// Folds of the dura reach no further than this from the brain on either side.
 const DURA_REACH_MM: f32 = 7.0;
+/// Nodes around the brain in which distances to it are worked out: more than sulci are wide.
+const BRAIN_MARGIN: usize = 12;
 /// Half their thickness.
 const DURA_HALF_MM: f32 = 0.55;
 /// In front of the brainstem there is no tentorium; it begins this far from the midline.
@@ -81,21 +83,24 @@ fn fill_holes(lattice: &Lattice, tissues: &mut [Tissue]) {
 
 /// Falx and tentorium lie in the CSF, half-way between the two sides.
 fn raise_dura(lattice: &Lattice, tissues: &mut [Tissue], parts: &[Part], threads: NonZeroUsize) {
-    let to = |part: Part| lattice.distance_mm(threads, |node| parts[node] == part);
+    // All folds of the dura lie within reach of the brain.
+    let block = Block::around(lattice, BRAIN_MARGIN, |node| parts[node] != Part::Other);
+    let to = |part: Part| block.distance_mm(threads, |node| parts[node] == part);
     let [left, right, below] = [Part::LeftCerebrum, Part::RightCerebrum, Part::Cerebellum].map(to);
-    for (node, tissue) in tissues.iter_mut().enumerate() {
-        if *tissue != Tissue::Csf {
+    for own in 0..block.lattice.len() {
+        let node = block.there(own);
+        if tissues[node] != Tissue::Csf {
             continue;
         }
         let [x, y, _] = lattice.point(lattice.index(node));
         let is_between =
             |a: f32, b: f32| (a - b).abs() < 2.0 * DURA_HALF_MM && a.max(b) < DURA_REACH_MM;
-        let is_falx = is_between(left[node], right[node]);
-        let above = left[node].min(right[node]);
+        let is_falx = is_between(left[own], right[own]);
+        let above = left[own].min(right[own]);
         let is_behind = y > TENTORIAL_NOTCH_MM && x.abs() > 0.5 * TENTORIAL_NOTCH_MM;
-        let is_tentorium = is_between(above, below[node]) && is_behind;
+        let is_tentorium = is_between(above, below[own]) && is_behind;
         if is_falx || is_tentorium {
-            *tissue = Tissue::Dura;
+            tissues[node] = Tissue::Dura;
         }
     }
 }
@@ -129,20 +134,23 @@ fn divide_soft_tissue(lattice: &Lattice, tissues: &mut [Tissue], threads: NonZer
 
 /// How far each node of folded tissue lies outside the brain; negative within.
 fn outside_brain(lattice: &Lattice, tissues: &[Tissue], threads: NonZeroUsize) -> Vec<i8> {
-    let to_brain = lattice.distance_mm(threads, |node| tissues[node].is_brain());
+    // Further away than the margin all is equally far.
+    let block = Block::around(lattice, BRAIN_MARGIN, |node| tissues[node].is_brain());
+    let to_brain = block.distance_mm(threads, |node| tissues[node].is_brain());
     let to_csf =
-        lattice.distance_mm(threads, |node| matches!(tissues[node], Tissue::Csf | Tissue::Dura));
+        block.distance_mm(threads, |node| matches!(tissues[node], Tissue::Csf | Tissue::Dura));
     let half = 0.5 * lattice.pitch_mm;
-    let signed = |node: usize| {
-        if tissues[node].is_brain() { half - to_csf[node] } else { to_brain[node] - half }
-    };
-    let stored = |(node, tissue): (usize, &Tissue)| {
-        if !tissue.is_folded() {
-            return 0;
+    let folded = |tissue: &Tissue| if tissue.is_folded() { i8::MAX } else { 0 };
+    let mut outside: Vec<i8> = tissues.iter().map(folded).collect();
+    for own in 0..block.lattice.len() {
+        let node = block.there(own);
+        if tissues[node].is_folded() {
+            let is_brain = tissues[node].is_brain();
+            let signed_mm = if is_brain { half - to_csf[own] } else { to_brain[own] - half };
+            outside[node] = (signed_mm / DEPTH_STEP_MM).round().clamp(-127.0, 127.0) as i8;
         }
-        (signed(node) / DEPTH_STEP_MM).round().clamp(-127.0, 127.0) as i8
-    };
-    tissues.iter().enumerate().map(stored).collect()
+    }
+    outside
 }
 
 /// Signed distance to the ventricles, negative within, smooth enough to have a slope.

@@ -7,7 +7,7 @@ use rand::{Rng as _, RngCore};
 use super::level::{Shape, Spot, solve};
 use super::{Site, Wanted, chance};
 use crate::anatomy::{Anatomy, Tissue};
-use crate::lattice::{Lattice, nodes_around, smooth_step};
+use crate::lattice::{Block, Lattice, nodes_around, smooth_step};
 use crate::patient::{CAVITY, CSF, Head, Shifts, VENTRICLE, dot};
 use crate::smooth_noise::SmoothNoise;
 
@@ -32,26 +32,11 @@ pub(crate) struct Depth {
 
 impl Depth {
     pub(crate) fn of(head: &Head, threads: NonZeroUsize) -> Self {
-        let mut low = [usize::MAX; 3];
-        let mut high = [0; 3];
         let is_within = |node: usize| head.shares[node][CAVITY] > 127;
-        for node in (0..head.shares.len()).filter(|&node| is_within(node)) {
-            for (axis, i) in head.lattice.index(node).into_iter().enumerate() {
-                low[axis] = low[axis].min(i);
-                high[axis] = high[axis].max(i);
-            }
-        }
         // A grid that misses the brain has no cavity: then a corner of it serves.
-        let first = if low[0] > high[0] { [0; 3] } else { low.map(|i| i.saturating_sub(1)) };
-        let size =
-            std::array::from_fn(|axis| (high[axis] + 2).min(head.lattice.size[axis]) - first[axis]);
-        let origin_mm = head.lattice.point(first);
-        let lattice = Lattice { size, origin_mm, ..head.lattice };
-        let there = |offset: usize| {
-            let index = lattice.index(offset);
-            head.lattice.offset(std::array::from_fn(|axis| index[axis] + first[axis]))
-        };
-        let mm = lattice.distance_mm(threads, |offset| !is_within(there(offset)));
+        let block = Block::around(&head.lattice, 1, is_within);
+        let mm = block.distance_mm(threads, |node| !is_within(node));
+        let lattice = block.lattice;
         Self { lattice, mm }
     }
 
