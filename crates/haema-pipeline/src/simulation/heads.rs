@@ -1,5 +1,6 @@
 //! The heads that cases are simulated from.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haema_io::{fs, nifti};
@@ -44,12 +45,12 @@ impl Heads {
     /// # Errors
     ///
     /// [`SimulateError`], which names the file, where it is no head.
-    pub fn read(&self, number: usize) -> Result<Anatomy, SimulateError> {
+    pub fn read(&self, number: usize, threads: NonZeroUsize) -> Result<Anatomy, SimulateError> {
         let number = number % self.count();
-        let Some(maps) = &self.maps else { return Ok(Anatomy::builtin(number as u64)) };
+        let Some(maps) = &self.maps else { return Ok(Anatomy::builtin(number as u64, threads)) };
         let path = &maps[number];
         let map = nifti::read(path)?;
-        Anatomy::from_label_map(&map.ct)
+        Anatomy::from_label_map(&map.ct, threads)
             .map_err(|cause| SimulateError::Anatomy { cause, path: path.clone() })
     }
 }

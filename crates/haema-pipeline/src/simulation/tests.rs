@@ -7,6 +7,8 @@ fn order() -> Order {
         blank: 0.5,
         anatomy: None,
         followup: false,
+        raters: 0,
+        projections: false,
         dicom: false,
         threads: NonZeroUsize::MIN,
     }
@@ -74,6 +76,7 @@ fn impossible_settings_are_refused() {
         |order: &Order| simulate(order, folder.path(), &mut |_| {}).unwrap_err().to_string();
 
     assert_eq!(refuse(&Order { cases: 0, ..order() }), "number of cases 0: wanted 1 or more");
+    assert_eq!(refuse(&Order { raters: 10, ..order() }), "number of raters 10: wanted 0 to 9");
     assert_eq!(
         refuse(&Order { blank: 1.5, ..order() }),
         "share without a bleed 1.5: wanted a share from 0 to 1"

@@ -83,7 +83,7 @@ impl<'a> Simulator<'a> {
     ) -> Result<Vec<Sample>, TrainError> {
         let first = HEADS_IN_EPOCH * epoch as usize;
         let count = HEADS_IN_EPOCH.min(self.cases.in_epoch as usize);
-        let prepare = |_, head| self.heads.read(head);
+        let prepare = |_, head| self.heads.read(head, NonZeroUsize::MIN);
         let heads = parallel::map(first..first + count, threads, prepare);
         let heads: Vec<Anatomy> = heads.into_iter().collect::<Result<_, SimulateError>>()?;
         let draws: Vec<Draw> = (0..self.cases.in_epoch as usize)
