@@ -257,7 +257,7 @@ impl Kernel {
     }
 
     /// Whether each output voxel meets one tap.
-    pub(crate) fn is_transposed(self) -> bool {
+    pub fn is_transposed(self) -> bool {
         matches!(self, Self::TwoTransposed | Self::PlaneTwoTransposed)
     }
 }
