@@ -16,7 +16,9 @@
 
 mod affine;
 mod components;
+mod distance;
 mod grid;
+mod nearest;
 mod orientation;
 pub mod parallel;
 mod region;
@@ -25,7 +27,9 @@ mod volume;
 
 pub use affine::{Affine, Vec3, add, cross, dot, norm, scale, sub};
 pub use components::{Components, Connectivity};
+pub use distance::distances_mm;
 pub use grid::{Grid, GridError};
+pub use nearest::Nearest;
 pub use orientation::{Orientation, OrientationError, Towards};
 pub use region::{IndexBox, bounding_box, crop, fill_holes_in_plane, open_in_plane};
 pub use resample::{AxisWeights, Interpolation, PlaneResizer, Window, resize};
