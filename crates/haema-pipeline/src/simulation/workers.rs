@@ -49,11 +49,12 @@ impl<'a> Workers<'a> {
     ) -> Result<Vec<CaseRecord>, SimulateError> {
         let next_head = AtomicUsize::new(0);
         let has_failed = AtomicBool::new(false);
+        let flags = (&next_head, &has_failed);
         let (sender, receiver) = channel();
         std::thread::scope(|scope| {
             for _ in 0..self.at_a_time {
                 let sender = sender.clone();
-                scope.spawn(|| self.work(out, (&next_head, &has_failed), sender));
+                scope.spawn(move || self.work(out, flags, &sender));
             }
             drop(sender);
             self.report(&receiver, on_progress)
@@ -65,7 +66,7 @@ impl<'a> Workers<'a> {
         &self,
         out: &Path,
         (next_head, has_failed): (&AtomicUsize, &AtomicBool),
-        sender: Sender<Done>,
+        sender: &Sender<Done>,
     ) {
         loop {
             let head = next_head.fetch_add(1, Ordering::Relaxed);

@@ -152,7 +152,9 @@ fn through(fan: &Fan, beam: &Beam, plane: &mut [f32], dose: Dose, random: &mut C
             *loss += bell(random) * (loss.exp() / photons).sqrt();
         }
     }
-    losses.iter_mut().for_each(|loss| *loss = beam.corrected(*loss));
+    for loss in &mut losses {
+        *loss = beam.corrected(*loss);
+    }
     let image = fan.reconstruct(&losses, dose.smoothing);
     for (hu, found) in plane.iter_mut().zip(image) {
         *hu = hu_per_loss * found - 1000.0;
