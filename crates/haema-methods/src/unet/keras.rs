@@ -4,6 +4,8 @@
 //! and `conv2d_transpose_N`, both with `batch_normalization_N` where they normalise;
 //! [`crate::keras`] says how they become ours.
 
+use std::collections::BTreeMap;
+
 use haema_nn::{Parameters, tensors};
 
 use super::{Family, UNet};
@@ -36,7 +38,7 @@ pub fn parameters_from_keras(bytes: &[u8], unet: &UNet) -> Result<Parameters, Ke
     let spec = unet.spec();
     let wanted = counts(&spec);
     let [convolutions, ups, normalisations] =
-        [&layers.convolutions, &layers.transposed, &layers.normalisations].map(|kind| kind.len());
+        [&layers.convolutions, &layers.transposed, &layers.normalisations].map(BTreeMap::len);
     if [convolutions, ups, normalisations] != wanted {
         let [plain, transposed, norms] = wanted;
         return Err(KerasError::Count {
