@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
 use haema_io::dataset::DatasetError;
 use haema_io::fs::FsError;
-use haema_methods::cnn_ds::KerasError;
+use haema_methods::KerasError;
 use haema_nn::onnx::OnnxError;
 use haema_pipeline::bench::BenchError;
 use haema_pipeline::evaluation::EvalError;
