@@ -3,6 +3,7 @@
 //! Every volume is the sum over slices of area × the thickness of *that* slice, so that uneven stacks
 //! and tilted ones are measured as they are.
 
+mod abc2;
 mod gaps;
 mod lesions;
 mod volume;
@@ -10,6 +11,7 @@ mod volume;
 use haema_volume::Grid;
 use thiserror::Error;
 
+pub use abc2::{ABC2_LEAST_ML, Abc2, Abc2Volumes, Abc2Width, abc2, abc2_total};
 pub use gaps::share_beside;
 pub use lesions::{Lesion, SliceRange, lesions};
 pub use volume::{format_ml, volume_ml, volume_soft_ml};
