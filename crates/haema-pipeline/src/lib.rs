@@ -14,4 +14,5 @@ pub mod report;
 pub mod segment;
 pub mod segmenter;
 pub mod selftest;
+pub mod study;
 pub mod training;
