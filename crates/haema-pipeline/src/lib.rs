@@ -15,4 +15,5 @@ pub mod segment;
 pub mod segmenter;
 pub mod selftest;
 pub mod simulation;
+pub mod study;
 pub mod training;
