@@ -57,7 +57,8 @@ impl<'a> Workers<'a> {
         std::thread::scope(|scope| {
             for _ in 0..self.at_a_time {
                 let sender = sender.clone();
-                scope.spawn(|| self.work((out, maps), (&next_head, &has_failed), sender));
+                let (next_head, has_failed) = (&next_head, &has_failed);
+                scope.spawn(move || self.work((out, maps), (next_head, has_failed), &sender));
             }
             drop(sender);
             self.report(&receiver, on_progress)
@@ -69,7 +70,7 @@ impl<'a> Workers<'a> {
         &self,
         (out, maps): (&Path, Option<&[PathBuf]>),
         (next_head, has_failed): (&AtomicUsize, &AtomicBool),
-        sender: Sender<Done>,
+        sender: &Sender<Done>,
     ) {
         loop {
             let head = next_head.fetch_add(1, Ordering::Relaxed);

@@ -171,7 +171,9 @@ fn check_parts(labels: &[u16], voxel_ml: f64) -> Result<(), AnatomyError> {
         ("cerebrospinal fluid", "24", 20.0, |tissue| tissue == Tissue::Csf),
     ];
     let mut counts = vec![0_u32; 1 + usize::from(u16::MAX)];
-    labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+    for &label in labels {
+        counts[usize::from(label)] += 1;
+    }
     for (part, names, wanted_ml, is_part) in wanted {
         let is_found = |label: &u16| meaning(*label).is_some_and(|(tissue, _)| is_part(tissue));
         let found = (0..=u16::MAX).filter(is_found).map(|label| counts[usize::from(label)]);
