@@ -124,7 +124,7 @@ fn divide_soft_tissue(lattice: &Lattice, tissues: &mut [Tissue], threads: NonZer
             // Muscles of face and neck run upwards.
             let plane = planes.at([x, y, 0.5 * z]) + 0.35 * strands.at([x, y, 0.3 * z]);
             let thick_mm = 3.5 + 2.5 * pads.at([x, y, z]) + 2.0 * lobules.at([x, y, z]);
-            let is_fat = depth[node] < thick_mm || plane.abs() < 0.07 || plane > 0.42;
+            let is_fat = depth[node] < thick_mm || plane.abs() < 0.05 || plane > 0.62;
             if !is_fat {
                 *tissue = Tissue::Muscle;
             }

@@ -114,16 +114,20 @@ impl Beam {
     }
 }
 
-/// Projections of a full turn, and rays of each: two thirds of a scanner's.
-const VIEWS: usize = 720;
-const CHANNELS: usize = 736;
+/// Projections of a full turn, and rays of each, for a pixel along the side of the image: of 512 pixels
+/// two thirds of a scanner's.
+const VIEWS_PER_PIXEL: f32 = 1.4;
+const CHANNELS_PER_PIXEL: f32 = 1.44;
 /// What is left of the variance of noise between two rays.
 const BETWEEN_RAYS: f32 = 2.0 / 3.0;
 
 /// Replaces a plane by its scan: blurred by the kernel, with noise.
 pub(super) fn scan(plane: &mut [f32], grid: &Grid, protocol: &Protocol, z: usize) {
     let pixel_mm = grid.spacing_mm()[2] as f32;
-    let fan = Fan { side: grid.size()[2], pixel_mm, views: VIEWS, channels: CHANNELS };
+    let side = grid.size()[2];
+    let views = (VIEWS_PER_PIXEL * side as f32) as usize;
+    let channels = (CHANNELS_PER_PIXEL * side as f32) as usize;
+    let fan = Fan { side, pixel_mm, views, channels };
     let channel_mm = SOURCE_MM * fan.step_rad();
     let thin = (protocol.slice_mm / grid.slice_thickness_mm(z)).sqrt() as f32;
     let mut random = ChaCha8Rng::seed_from_u64(protocol.noise_seed);

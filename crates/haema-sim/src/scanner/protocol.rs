@@ -110,7 +110,7 @@ impl Protocol {
             blur_mm: rng.random_range(0.2..0.5),
             sharpening: if chance(0.15, rng) { rng.random_range(0.2..0.8) } else { 0.0 },
             hardening: rng.random_range(0.0_f32..0.05),
-            noise_hu: rng.random_range(2.6_f32..5.4),
+            noise_hu: rng.random_range(2.3_f32..4.8),
             grain_mm: rng.random_range(0.46..0.6),
             noise_seed: rng.random(),
             motion_mm: if is_restless { rng.random_range(0.4..2.0) } else { 0.0 },

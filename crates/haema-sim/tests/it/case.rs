@@ -89,22 +89,27 @@ fn sizes_spread_from_a_tenth_of_a_millilitre_to_a_hundred_and_fifty() {
     let ends = [0.3, 1.0, 3.0, 10.0, 30.0, 60.0, f64::INFINITY];
     let mut counts = [0; 7];
     let mut largest_ml = 0.0_f64;
+    let mut several = 0;
     for seed in 0..1000 {
         let bleeds = draw_bleeds(seed);
         let total_ml: f64 = bleeds.iter().map(|bleed| bleed.volume_ml).sum();
         let bin = ends.iter().position(|&end| total_ml < end).unwrap();
         counts[bin] += 1;
+        several += usize::from(bleeds.len() > 1);
         for bleed in &bleeds {
             assert!((0.1..=150.0).contains(&bleed.volume_ml), "{bleed:?}");
             largest_ml = largest_ml.max(bleed.volume_ml);
         }
     }
-    eprintln!("heads of 1000 below {ends:?} mL: {counts:?}; largest bleed {largest_ml:.0} mL");
+    eprintln!(
+        "heads of 1000 below {ends:?} mL: {counts:?}; largest {largest_ml:.0} mL; {several} have several"
+    );
 
     let [under_1, from_30] = [counts[..2].iter().sum::<i32>(), counts[5..].iter().sum()];
     assert!((100..250).contains(&under_1), "small ones are there: {counts:?}");
     assert!((200..350).contains(&from_30), "large ones come often: {counts:?}");
     assert!(largest_ml > 120.0, "{largest_ml}");
+    assert!((250..450).contains(&several), "several at once: {several}");
 }
 
 #[test]
@@ -118,17 +123,64 @@ fn a_head_without_bleeds_has_an_empty_mask() {
 
 #[test]
 fn the_same_seed_gives_the_same_voxels_on_any_number_of_threads() {
-    let mut options = coarse(11, draw_bleeds(11));
-    options.mimics = Some(Mimic::ALL.to_vec());
-    options.protocol = Some(Protocol { pixels: 128, ..Protocol::default() });
-    let one = simulate_case(&HEAD, &options).unwrap();
+    // Every pass that runs on threads, on as few nodes as have room for all look-alikes.
+    for by_projection in [false, true] {
+        let three = NonZeroUsize::new(3).unwrap();
+        let pixels = if by_projection { 48 } else { 96 };
+        let scanned = Protocol { pixels, by_projection, motion_mm: 1.0, ..Protocol::default() };
+        let mut options = CaseOptions {
+            mimics: Some(Mimic::ALL.to_vec()),
+            protocol: Some(scanned),
+            pitch_mm: 4.0,
+            ..coarse(11, draw_bleeds(11))
+        };
+        let one = simulate_case(&HEAD, &options).unwrap();
 
-    options.threads = NonZeroUsize::new(3).unwrap();
-    let three = simulate_case(&HEAD, &options).unwrap();
+        options.threads = three;
+        let three = simulate_case(&Anatomy::builtin(0, three), &options).unwrap();
 
-    assert_eq!(one.ct, three.ct);
-    assert_eq!(one.mask, three.mask);
-    assert_eq!(one.lesions, three.lesions);
+        assert_eq!(one.ct, three.ct);
+        assert_eq!(one.mask, three.mask);
+        assert_eq!(one.lesions, three.lesions);
+    }
+}
+
+#[test]
+fn a_scan_by_projections_shows_the_same_head_and_the_same_truth() {
+    let options = coarse(4, vec![Wanted::new(Site::Lobar, 40.0)]);
+    let protocol = Protocol { pixels: 128, ..options.protocol.clone().unwrap() };
+    let [image, projected] = [false, true].map(|by_projection| {
+        let protocol = Some(Protocol { by_projection, ..protocol.clone() });
+        simulate_case(&HEAD, &CaseOptions { protocol, ..options.clone() }).unwrap()
+    });
+
+    assert_eq!(image.mask, projected.mask);
+    let mean = |case: &SimulatedCase, is_chosen: fn(f32, f32) -> bool| {
+        let pairs = image.ct.voxels_hu().as_slice().iter().zip(image.bleed_shares.as_slice());
+        let chosen = pairs.zip(case.ct.voxels_hu().as_slice());
+        let chosen: Vec<f32> = chosen
+            .filter(|((hu, share), _)| is_chosen(**hu, **share))
+            .map(|(_, found)| *found)
+            .collect();
+        chosen.iter().sum::<f32>() / chosen.len() as f32
+    };
+    let tissues: [fn(f32, f32) -> bool; 2] =
+        [|hu, share| (25.0..45.0).contains(&hu) && share == 0.0, |_, share| share > 0.95];
+    for tissue in tissues {
+        let (wanted, found) = (mean(&image, tissue), mean(&projected, tissue));
+        assert!((wanted - found).abs() < 8.0, "{wanted} HU, by projections {found} HU");
+    }
+}
+
+#[test]
+fn projections_of_a_grid_that_is_not_square_are_refused() {
+    let grid = grid_around_brain(&HEAD, [4, 40, 32]).unwrap();
+    let mut options = coarse(0, Vec::new());
+    options.protocol = Some(Protocol { by_projection: true, ..Protocol::default() });
+
+    let refused = simulate_on_grid(&HEAD, &options, &grid).unwrap_err().to_string();
+
+    assert_eq!(refused, "height for projections of 40 pixels: wanted 32 to 32 pixels");
 }
 
 #[test]
