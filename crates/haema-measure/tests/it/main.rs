@@ -4,3 +4,5 @@
 mod bodies;
 #[cfg(test)]
 mod gaps;
+#[cfg(test)]
+mod places;
