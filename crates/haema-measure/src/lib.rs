@@ -7,6 +7,8 @@ mod atlas;
 mod compartment;
 mod extent;
 mod gaps;
+mod growth;
+mod ledger;
 mod lesions;
 mod volume;
 mod whereabouts;
@@ -18,6 +20,8 @@ pub use atlas::{ATLAS_PITCH_MM, Atlas, Place, Placement, Spot, code_of, grey_cod
 pub use compartment::Compartment;
 pub use extent::Extent;
 pub use gaps::share_beside;
+pub use growth::{Definition, Growth, MeasuredVolume};
+pub use ledger::{Fate, Kin, kin};
 pub use lesions::{Lesion, SliceRange, labelled_lesions, lesions};
 pub use volume::{format_ml, volume_ml, volume_soft_ml};
 pub use whereabouts::{Location, Share, Side, Whereabouts};

@@ -4,6 +4,7 @@
 //! of the picture, in the brain window. The page holds no time of day and no duration, so that the
 //! same scan gives the same page, byte for byte.
 
+pub(crate) mod compare;
 mod figure;
 mod lesions;
 mod montage;
