@@ -6,6 +6,7 @@
 //! could not be done.
 
 mod bench;
+mod compare;
 mod eval;
 mod export;
 mod import;
@@ -28,6 +29,7 @@ use haema_io::fs::FsError;
 use haema_methods::KerasError;
 use haema_nn::onnx::OnnxError;
 use haema_pipeline::bench::BenchError;
+use haema_pipeline::compare::CompareError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
@@ -52,6 +54,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Segment(segment::Args),
+    Compare(compare::Args),
     Info(info::Args),
     Import(import::Args),
     Train(train::Args),
@@ -101,6 +104,9 @@ pub enum CliError {
     /// Nothing could be segmented.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// Two scans could not be compared.
+    #[error("the two scans cannot be compared")]
+    Compare(#[from] CompareError),
     /// The weights cannot be used.
     #[error("the weights given with --model cannot be used")]
     Model(#[from] ModelFileError),
@@ -188,6 +194,7 @@ impl CliError {
 pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
     match cli.command {
         Command::Segment(args) => segment::run(&args, streams),
+        Command::Compare(args) => compare::run(&args, streams),
         Command::Info(args) => info::run(&args, streams),
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, streams),

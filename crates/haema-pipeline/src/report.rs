@@ -1,6 +1,8 @@
 //! What haema says about a scan: the contents of `report.json`.
 
-pub use haema_measure::{Lesion, SliceRange};
+pub use haema_measure::{
+    Compartment, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,
+};
 use serde::{Deserialize, Serialize};
 
 /// The format of `report.json`. The number grows when a field changes its meaning or goes.
@@ -41,6 +43,8 @@ pub struct Report {
     pub volume_soft_ml: f64,
     /// Connected parts of the mask, the largest first.
     pub lesions: Vec<Lesion>,
+    /// How the scan lies on the atlas, from which the lesions' places come.
+    pub atlas: AtlasMatch,
     /// Where the time went.
     pub timing_ms: Timing,
     /// What it takes to get the same result again.
@@ -118,6 +122,29 @@ pub struct Hemorrhage {
     /// Score of the whole scan in 0..1: the mean of the highest probabilities over 0.2 mL. It ranks
     /// scans; it is not calibrated to be the chance of a bleed.
     pub probability: f64,
+}
+
+/// How well a scan matches the atlas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtlasMatch {
+    /// Why no place is known, where none is; then the lesions have no `location`.
+    pub unknown_because: Option<String>,
+    /// Mutual information as a share of what scan and atlas hold, 0 to 1.
+    pub shared_information: Option<f64>,
+    /// Dice of bone in both.
+    pub bone_dice: Option<f64>,
+}
+
+impl AtlasMatch {
+    pub(crate) fn of(whereabouts: &Result<Whereabouts, String>) -> Self {
+        let quality = whereabouts.as_ref().ok().map(Whereabouts::quality);
+        Self {
+            unknown_because: whereabouts.as_ref().err().cloned(),
+            shared_information: quality.map(|quality| round3(quality.shared_information)),
+            bone_dice: quality.map(|quality| round3(quality.bone_dice)),
+        }
+    }
 }
 
 /// Where the time went, in milliseconds of the clock on the wall.

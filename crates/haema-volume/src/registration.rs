@@ -111,6 +111,7 @@ fn climb_on(level: usize) -> Climb {
 const STRIDES: [usize; LEVELS] = [4, 1, 1];
 
 /// Turns about the axes to the left (nodding) and to the top (turning) from which the search begins.
+const FIRST_NODS_DEG: [f64; 5] = [-32.0, -16.0, 0.0, 16.0, 32.0];
 const FIRST_TURNS_DEG: [f64; 3] = [-18.0, 0.0, 18.0];
 /// And shifts along the body, about the two places where the heads' middles and tops meet.
 const FIRST_SHIFTS_MM: [f64; 3] = [-20.0, 0.0, 20.0];
@@ -171,7 +172,7 @@ impl<'a> Search<'a> {
         let mut places = vec![Pose::rigid([0.0; 3], [0.0; 3])];
         for shift in [middles, tops] {
             for z_mm in FIRST_SHIFTS_MM {
-                for nod in FIRST_TURNS_DEG {
+                for nod in FIRST_NODS_DEG {
                     for turn in FIRST_TURNS_DEG {
                         let shift = [shift[0], shift[1], shift[2] + z_mm];
                         let turn_rad = [nod.to_radians(), 0.0, turn.to_radians()];

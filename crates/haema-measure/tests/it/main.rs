@@ -6,3 +6,5 @@ mod abc2;
 mod bodies;
 #[cfg(test)]
 mod gaps;
+#[cfg(test)]
+mod places;

@@ -41,7 +41,7 @@ impl Freedom {
                 stretch: [0.999, 1.001],
             },
             Self::Affine => Limits {
-                shared_information: 0.15,
+                shared_information: 0.1,
                 overlap: 0.4,
                 bone_dice: 0.3,
                 stretch: [0.8, 1.25],

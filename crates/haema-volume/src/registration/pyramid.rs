@@ -6,7 +6,6 @@ use super::RegistrationError;
 use crate::affine::{Vec3, add, scale};
 use crate::components::{Components, Connectivity};
 use crate::grid::{Grid, Locator};
-use crate::region::fill_holes_in_plane;
 use crate::volume::Volume;
 use crate::{CtVolume, parallel};
 
@@ -149,6 +148,18 @@ impl HeadPyramid {
     }
 }
 
+impl HeadPyramid {
+    /// Centres of the voxels of bone on the finest grid: the skull as far as it was scanned.
+    pub fn bone_points_lps_mm(&self) -> Vec<Vec3> {
+        let finest = &self.levels[0];
+        let [_, rows, columns] = finest.grey.size();
+        let bone = finest.grey.as_slice().iter().enumerate().filter(|(_, g)| **g > BONE_GREY);
+        let index =
+            |offset: usize| [offset / columns / rows, offset / columns % rows, offset % columns];
+        bone.map(|(offset, _)| finest.point(index(offset))).collect()
+    }
+}
+
 /// Less than this, about a slice of a child's head, has no shape to go by.
 const SMALLEST_HEAD_ML: f64 = 100.0;
 
@@ -254,17 +265,42 @@ fn interpolate(volume: &Volume<f32>, index: [f64; 3]) -> Option<f32> {
     Some(a + part[0] * (b - a))
 }
 
-/// The skull and all within it, a centimetre around: what moves as one, without the head holder. The
-/// whole field where there is next to no bone.
+/// On the coarser grids bone is mixed with what lies beside it.
+const MIXED_BONE_GREY: f32 = 0.65;
+
+/// The skull and what it holds, a few millimetres around: what moves as one, without the head holder.
+/// Inside is what has bone on both sides, left and right as well as in front and behind: gaps in the
+/// bone do not let the inside out. The whole field where there is no bone.
 fn head_of(level: &Level) -> Volume<u8> {
-    let bone = level.grey.map(|&grey| u8::from(grey > BONE_GREY));
-    // Closed by one voxel, so that sutures and thin bone do not let the inside out.
-    let filled = fill_holes_in_plane(&dilated(&bone, 1));
-    let parts = Components::of(&filled, Connectivity::Faces);
+    let bone = level.grey.map(|&grey| u8::from(grey > MIXED_BONE_GREY));
+    let parts = Components::of(&bone, Connectivity::Corners);
     let Some(largest) = parts.largest() else {
         return level.grey.map(|&grey| u8::from(grey > 0.1));
     };
-    dilated(&parts.mask_of(largest), 1)
+    let skull = parts.mask_of(largest);
+    let [depth, rows, columns] = skull.size();
+    let mut head = Volume::filled(skull.size(), 0);
+    for z in 0..depth {
+        let plane = skull.plane(z);
+        let ends = |mut line: Box<dyn Iterator<Item = bool> + '_>| {
+            let first = line.position(|is_bone| is_bone)?;
+            let last = line.enumerate().filter(|(_, is_bone)| *is_bone).last();
+            Some([first, first + last.map_or(0, |(i, _)| i + 1)])
+        };
+        let of_rows: Vec<_> = (0..rows)
+            .map(|y| ends(Box::new((0..columns).map(move |x| plane[y * columns + x] != 0))))
+            .collect();
+        let of_columns: Vec<_> = (0..columns)
+            .map(|x| ends(Box::new((0..rows).map(move |y| plane[y * columns + x] != 0))))
+            .collect();
+        let is_between =
+            |ends: Option<[usize; 2]>, i: usize| ends.is_some_and(|[a, b]| (a..=b).contains(&i));
+        for (offset, voxel) in head.plane_mut(z).iter_mut().enumerate() {
+            let (y, x) = (offset / columns, offset % columns);
+            *voxel = u8::from(is_between(of_rows[y], x) && is_between(of_columns[x], y));
+        }
+    }
+    dilated(&head, 1)
 }
 
 /// Grows the ones by a cube, one axis after the other.
