@@ -8,9 +8,11 @@ use std::time::Duration;
 use haema_pipeline::input::{self, Source};
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
+use haema_pipeline::segmenter::{OnEngine, Segmenter};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use crate::device::{Device, OpenGpu};
 use crate::method::Method;
 use crate::{CliError, Outcome, Streams, print_json};
 
@@ -48,6 +50,9 @@ pub(crate) struct Args {
     /// [default: haema chooses and says why].
     #[arg(long, value_name = "UID")]
     series_uid: Option<String>,
+    /// What the network runs on.
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    device: Device,
     /// How many threads; the result is the same for any number [default: one for each core].
     #[arg(long, value_name = "N", value_parser = crate::threads)]
     threads: Option<NonZeroUsize>,
@@ -65,8 +70,15 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+pub(crate) fn run(
+    args: &Args,
+    gpu: Option<&OpenGpu>,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let engine = args.device.open(gpu)?;
     let model = args.method.model(args.model.as_deref())?;
+    let on_engine = engine.as_deref().map(|engine| OnEngine { model: &model, engine });
+    let segmenter = on_engine.as_ref().map_or(&model as &dyn Segmenter, |it| it);
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {
@@ -78,7 +90,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         save_paths: args.save_paths,
     };
     let mut display = Display::new(args, sources.len(), streams);
-    let tally = segment::run(&sources, &args.out, &model, &options, &mut |event| {
+    let tally = segment::run(&sources, &args.out, segmenter, &options, &mut |event| {
         display.show(event);
     })?;
     display.finish(tally)?;

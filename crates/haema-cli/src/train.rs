@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use haema_io::dataset::{Case, Dataset};
 use haema_methods::cnn_ds::{Model, Profile as NetworkProfile};
+use haema_nn::Engine;
 use haema_pipeline::model_file::read_model;
 use haema_pipeline::training::{
     Epoch, Job, Progress, SimulatedCases, Split, TrainConfig, TrainError, bleed_sizes, fold_folder,
@@ -14,6 +15,7 @@ use haema_pipeline::training::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::device::{Device, OpenGpu};
 use crate::{CliError, Outcome, Streams};
 
 /// Trains CNN-DS on a dataset in the raw layout of nnU-Net.
@@ -70,6 +72,9 @@ pub(crate) struct Args {
     /// on [default: heads that haema makes itself].
     #[arg(long, value_name = "DIR")]
     anatomy: Option<PathBuf>,
+    /// What the network runs on.
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    device: Device,
     /// How many threads; the result is the same for any number [default: one for each core].
     #[arg(long, value_name = "N", value_parser = crate::threads)]
     threads: Option<NonZeroUsize>,
@@ -83,11 +88,18 @@ enum Profile {
     Recommended,
 }
 
-pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+pub(crate) fn run(
+    args: &Args,
+    gpu: Option<&OpenGpu>,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let engine = args.device.open(gpu)?;
     let dataset = Dataset::open(&args.dataset)?;
     let start = args.init.as_deref().map(read_model).transpose()?;
+    let materials =
+        Materials { dataset: &dataset, start: start.as_ref(), engine: engine.as_deref() };
     let Some(folds) = args.folds.map(NonZeroUsize::get) else {
-        return train_one(args, (&dataset, start.as_ref()), (&args.out, None), streams);
+        return train_one(args, materials, (&args.out, None), streams);
     };
     let wanted = args.fold.map(NonZeroUsize::get);
     if let Some(fold) = wanted.filter(|&fold| fold > folds) {
@@ -97,15 +109,23 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         writeln!(streams.err, "fold {fold} of {folds}")?;
         let folder = fold_folder(&args.out, fold);
         let place = (folder.as_path(), Some((fold - 1, folds)));
-        train_one(args, (&dataset, start.as_ref()), place, streams)?;
+        train_one(args, materials, place, streams)?;
     }
     Ok(Outcome::Done)
+}
+
+/// What every fold's run is given.
+#[derive(Clone, Copy)]
+struct Materials<'a> {
+    dataset: &'a Dataset,
+    start: Option<&'a Model>,
+    engine: Option<&'a dyn Engine>,
 }
 
 /// One run: the only one, or that of a fold.
 fn train_one(
     args: &Args,
-    (dataset, start): (&Dataset, Option<&Model>),
+    Materials { dataset, start, engine }: Materials<'_>,
     (out, fold): (&Path, Option<(usize, usize)>),
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
@@ -119,6 +139,7 @@ fn train_one(
         split: &split,
         start: start.map(Model::parameters),
         anatomy: args.anatomy.as_deref(),
+        engine,
     };
     let mut display = Display::new(&config, streams);
     let summary = train(dataset, job, out, threads, &mut |progress| display.show(progress))?;

@@ -6,6 +6,8 @@ mod golden;
 mod keras;
 mod model;
 mod network;
+#[cfg(test)]
+mod tests;
 
 pub use keras::model_from_keras;
 pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};

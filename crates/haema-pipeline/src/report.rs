@@ -201,6 +201,9 @@ pub struct Settings {
     pub save_probability: bool,
     /// Fingerprint of the series that was asked for by its UID, where one was.
     pub series: Option<String>,
+    /// What the network ran on, where that was not the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// Rounds to 3 decimals: a mm³ of volume, a µm of place. More would be noise in a file for people.

@@ -106,6 +106,7 @@ pub(crate) fn report() -> Report {
                 threshold: 0.5,
                 save_probability: false,
                 series: None,
+                device: None,
             },
             source: "34".repeat(6),
             job: "12".repeat(32),

@@ -85,7 +85,13 @@ mod tests {
     use super::*;
 
     fn settings(threshold: f64) -> Settings {
-        Settings { method: "cnn-ds".to_owned(), threshold, save_probability: false, series: None }
+        Settings {
+            method: "cnn-ds".to_owned(),
+            threshold,
+            save_probability: false,
+            series: None,
+            device: None,
+        }
     }
 
     #[test]
@@ -102,6 +108,8 @@ mod tests {
         assert_eq!(of(0.5, "aa"), first);
         assert_ne!(of(0.6, "aa"), first);
         assert_ne!(of(0.5, "bb"), first);
+        let on_card = Settings { device: Some("a card".to_owned()), ..settings(0.5) };
+        assert_ne!(fingerprint(&source, &on_card, "aa").unwrap(), first);
         fs::write_atomic(&scan.join("2.dcm"), b"two").unwrap();
         assert_ne!(of(0.5, "aa"), first);
     }

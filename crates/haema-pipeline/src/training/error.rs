@@ -2,7 +2,7 @@
 
 use haema_io::{ImageFileError, fs};
 use haema_methods::frame::PreprocessError;
-use haema_nn::{CheckpointError, SpecError, WeightsError};
+use haema_nn::{CheckpointError, EngineError, SpecError, WeightsError};
 use thiserror::Error;
 
 use super::config::SCHEMA;
@@ -75,6 +75,9 @@ pub enum TrainError {
     /// The network does not take the cases' size.
     #[error("the network does not take the cases' size")]
     Spec(#[from] SpecError),
+    /// The network cannot be run.
+    #[error("the network cannot be run")]
+    Engine(#[from] EngineError),
     /// The run folder holds a run of other settings.
     #[error(
         "the run folder holds a run with other settings or cases: take another folder, or the \

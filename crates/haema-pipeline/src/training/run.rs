@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use haema_io::dataset::Dataset;
 use haema_io::fs;
-use haema_nn::{Adam, Checkpoint, DropoutSeed, EarlyStop, Parameters, Plateau, Precision, Trainer};
+use haema_nn::{
+    Adam, Checkpoint, Cpu, DropoutSeed, EarlyStop, Engine, Learner, Parameters, Plateau, Precision,
+};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -119,6 +121,9 @@ pub struct Job<'a> {
     pub start: Option<&'a Parameters>,
     /// Folder of the label maps that cases are simulated from, where the configuration names some.
     pub anatomy: Option<&'a Path>,
+    /// What the network runs on; the CPU where absent. A run that goes on elsewhere than it began
+    /// differs in the last bits.
+    pub engine: Option<&'a dyn Engine>,
 }
 
 /// Trains, or goes on training, in the folder `run`.
@@ -205,7 +210,8 @@ struct Session<'a> {
     simulator: Option<Simulator<'a>>,
     validation: Vec<Sample>,
     threads: NonZeroUsize,
-    trainer: Trainer,
+    trainer: Box<dyn Learner>,
+    device: Option<String>,
     adam: Adam,
     averaged: Vec<f32>,
     state: State,
@@ -224,8 +230,10 @@ impl<'a> Session<'a> {
         // The deepest case first, so that buffers are made once.
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
         let size = largest.expect("there is a training case");
-        let mut trainer =
-            Trainer::with_precision(spec, params, size, (threads.get(), config.precision))?;
+        let cpu = Cpu { threads: threads.get() };
+        let engine = job.engine.unwrap_or(&cpu);
+        let mut trainer = engine.learner(&spec, &params, size, config.precision)?;
+        let device = engine.device().map(str::to_owned);
         let n = trainer.params().values().len();
         let (patience, factor, stop_after) = match config.schedule {
             Schedule::Plateau { patience, factor, stop_after } => (patience, factor, stop_after),
@@ -249,7 +257,7 @@ impl<'a> Session<'a> {
                 what: "the checkpoint's state",
                 reason: error.to_string(),
             })?;
-            trainer.update(|values, _| values.copy_from_slice(&checkpoint.values));
+            trainer.update(&mut |values, _| values.copy_from_slice(&checkpoint.values));
             (adam, averaged) = (checkpoint.adam, checkpoint.averaged);
         }
         let simulated = config.simulated_cases.as_ref();
@@ -265,6 +273,7 @@ impl<'a> Session<'a> {
             validation,
             threads,
             trainer,
+            device,
             adam,
             averaged,
             state,
@@ -389,15 +398,15 @@ impl<'a> Session<'a> {
         self.trainer.reshape(pair.size)?;
         let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 4 * step + 1));
         let mut grad = vec![0.0; pair.image.len()];
-        let logits = self.trainer.forward(&pair.image, DropoutSeed::Seed(seed));
+        let logits = self.trainer.forward(&pair.image, DropoutSeed::Seed(seed))?;
         let value = self.config.loss.value_and_grad(logits, &pair.target, &mut grad);
         if !value.loss.is_finite() {
             let id = self.training[sample].id.clone();
             return Err(TrainError::Diverged { id, epoch, loss: value.loss });
         }
-        self.trainer.backward(&grad);
+        self.trainer.backward(&grad)?;
         let adam = &mut self.adam;
-        self.trainer.update(|values, gradient| adam.update(learning_rate, gradient, values));
+        self.trainer.update(&mut |values, gradient| adam.update(learning_rate, gradient, values));
         // A mean over few steps at first, so that the start values do not linger.
         let decay =
             self.config.average_decay.min(self.adam.step as f64 / (self.adam.step + 10) as f64);
@@ -414,17 +423,17 @@ impl<'a> Session<'a> {
         }
         let own = self.trainer.params().values().to_vec();
         let averaged = &self.averaged;
-        self.trainer.update(|values, _| values.copy_from_slice(averaged));
+        self.trainer.update(&mut |values, _| values.copy_from_slice(averaged));
         let (mut losses, mut dices) = (Vec::new(), Vec::new());
         for sample in &self.validation {
             self.trainer.reshape(sample.pair.size)?;
             let mut grad = vec![0.0; sample.pair.image.len()];
-            let logits = self.trainer.forward(&sample.pair.image, DropoutSeed::Off);
+            let logits = self.trainer.forward(&sample.pair.image, DropoutSeed::Off)?;
             let value = self.config.loss.value_and_grad(logits, &sample.pair.target, &mut grad);
             losses.push(value.loss);
             dices.extend(value.soft_dice);
         }
-        self.trainer.update(|values, _| values.copy_from_slice(&own));
+        self.trainer.update(&mut |values, _| values.copy_from_slice(&own));
         Ok((mean(&losses), mean(&dices)))
     }
 
@@ -486,12 +495,13 @@ impl<'a> Session<'a> {
         let preprocessing = serde_json::to_string(&self.config.preprocessing).map_err(|error| {
             TrainError::Text { what: "preprocessing", reason: error.to_string() }
         })?;
-        let metadata = BTreeMap::from([
+        let mut metadata = BTreeMap::from([
             ("method".to_owned(), "cnn-ds".to_owned()),
             ("preprocessing".to_owned(), preprocessing),
             ("epochs".to_owned(), self.state.epochs_done.to_string()),
             ("seed".to_owned(), self.config.seed.to_string()),
         ]);
+        metadata.extend(self.device.clone().map(|device| ("device".to_owned(), device)));
         Ok(params.to_bytes(self.trainer.spec(), &metadata, precision)?)
     }
 

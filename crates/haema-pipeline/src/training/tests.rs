@@ -7,6 +7,9 @@ use haema_io::dataset::Dataset;
 use haema_io::nifti;
 use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_methods::frame::{Planes, Preprocessing};
+use haema_nn::{
+    Cpu, Engine, EngineError, Learner, NetSpec, Parameters, Predictor, TrainingPrecision,
+};
 use haema_volume::{Affine, Grid, Volume};
 
 use super::{Job, Progress, Schedule, SimulatedCases, Split, TrainConfig, TrainError, train};
@@ -67,7 +70,7 @@ fn split(dataset: &Dataset) -> Split {
 }
 
 fn job<'a>(config: &'a TrainConfig, split: &'a Split) -> Job<'a> {
-    Job { config, split, start: None, anatomy: None }
+    Job { config, split, start: None, anatomy: None, engine: None }
 }
 
 fn run(dataset: &Dataset, config: &TrainConfig, folder: &Path, threads: usize) -> Vec<u8> {
@@ -232,7 +235,7 @@ fn a_run_starts_from_the_model_that_it_names_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = dataset(folder.path());
     let bytes = run(&dataset, &config(1), &folder.path().join("first"), 2);
-    let (_, start, _) = haema_nn::Parameters::from_bytes(&bytes).unwrap();
+    let (_, start, _) = Parameters::from_bytes(&bytes).unwrap();
     let split = split(&dataset);
     let path = folder.path().join("second");
     let named =
@@ -244,7 +247,7 @@ fn a_run_starts_from_the_model_that_it_names_and_no_other() {
     let job = Job { start: Some(&start), ..job(&named, &split) };
     train(&dataset, job, &path, n(2), &mut |_| ()).unwrap();
     let bytes = std::fs::read(path.join("model.safetensors")).unwrap();
-    let (_, end, _) = haema_nn::Parameters::from_bytes(&bytes).unwrap();
+    let (_, end, _) = Parameters::from_bytes(&bytes).unwrap();
     for (a, b) in start.values().iter().zip(end.values()) {
         assert!((a - b).abs() < 1e-3 * a.abs().max(1e-3), "{a} {b}");
     }
@@ -303,4 +306,52 @@ fn the_paper_profile_survives_its_file() {
         let unknown = format!("unknown = 1\n{text}");
         assert!(toml::from_str::<TrainConfig>(&unknown).is_err(), "an unknown key is refused");
     }
+}
+
+/// Our kernels under another name, as a GPU would come.
+#[derive(Debug)]
+struct Card(Cpu);
+
+impl Engine for Card {
+    fn device(&self) -> Option<&str> {
+        Some("a card")
+    }
+
+    fn predictor(
+        &self,
+        spec: &NetSpec,
+        params: &Parameters,
+        size: [usize; 3],
+    ) -> Result<Box<dyn Predictor>, EngineError> {
+        self.0.predictor(spec, params, size)
+    }
+
+    fn learner(
+        &self,
+        spec: &NetSpec,
+        params: &Parameters,
+        size: [usize; 3],
+        precision: TrainingPrecision,
+    ) -> Result<Box<dyn Learner>, EngineError> {
+        self.0.learner(spec, params, size, precision)
+    }
+}
+
+#[test]
+fn a_model_names_the_device_that_it_was_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = dataset(folder.path());
+    let (config, split) = (config(1), split(&dataset));
+    let card = Card(Cpu { threads: 2 });
+    let path = folder.path().join("on-card");
+
+    let on_card = Job { engine: Some(&card), ..job(&config, &split) };
+    train(&dataset, on_card, &path, n(2), &mut |_| ()).unwrap();
+
+    let read = |bytes: &[u8]| Parameters::from_bytes(bytes).unwrap();
+    let (_, params, metadata) = read(&std::fs::read(path.join("model.safetensors")).unwrap());
+    let (_, on_cpu, plain) = read(&run(&dataset, &config, &folder.path().join("on-cpu"), 2));
+    assert_eq!(metadata.get("device").map(String::as_str), Some("a card"));
+    assert_eq!(plain.get("device"), None);
+    assert_eq!(params, on_cpu);
 }
