@@ -13,6 +13,7 @@ mod info;
 mod method;
 mod segment;
 mod selftest;
+mod simulate;
 mod train;
 
 use std::io::{self, Write};
@@ -24,7 +25,7 @@ use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
 use haema_io::dataset::DatasetError;
 use haema_io::fs::FsError;
-use haema_methods::cnn_ds::KerasError;
+use haema_methods::KerasError;
 use haema_nn::onnx::OnnxError;
 use haema_pipeline::bench::BenchError;
 use haema_pipeline::evaluation::EvalError;
@@ -32,6 +33,7 @@ use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
 use haema_pipeline::selftest::SelftestError;
+use haema_pipeline::simulation::SimulateError;
 use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -57,6 +59,7 @@ enum Command {
     Export(export::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
+    Simulate(simulate::Args),
 }
 
 /// Where a command writes.
@@ -116,6 +119,9 @@ pub enum CliError {
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
+    /// A dataset cannot be simulated.
+    #[error("nothing was simulated")]
+    Simulate(#[from] SimulateError),
     /// Weights of another program cannot be used.
     #[error("the weights cannot be imported")]
     Keras(#[from] KerasError),
@@ -131,6 +137,20 @@ pub enum CliError {
     /// The phantoms cannot be written.
     #[error("the self-test cannot be carried out")]
     Selftest(#[from] SelftestError),
+    /// One model cannot stand for the folds of a run.
+    #[error(
+        "a run with folds is scored by the models of its folds: leave --model out, or name one \
+         fold's folder: {0}"
+    )]
+    ModelOfFolds(PathBuf),
+    /// There is no such fold.
+    #[error("fold {found} of {folds}: wanted 1 to {folds}")]
+    NoFold {
+        /// The number given.
+        found: usize,
+        /// How many there are.
+        folds: usize,
+    },
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -172,6 +192,7 @@ pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::Simulate(args) => simulate::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),
         Command::Bench(args) => bench::run(&args, streams),
         Command::Selftest(args) => selftest::run(&args, streams),

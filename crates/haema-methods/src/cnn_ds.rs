@@ -7,6 +7,6 @@ mod keras;
 mod model;
 mod network;
 
-pub use keras::{KerasError, model_from_keras};
+pub use keras::model_from_keras;
 pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
 pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile, ResidualOrder, UpMode};

@@ -2,3 +2,9 @@
 
 pub mod cnn_ds;
 pub mod frame;
+#[cfg(test)]
+mod generator;
+mod keras;
+pub mod unet;
+
+pub use keras::KerasError;

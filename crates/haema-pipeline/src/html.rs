@@ -4,7 +4,7 @@
 //! of the picture, in the brain window. The page holds no time of day and no duration, so that the
 //! same scan gives the same page, byte for byte.
 
-mod figure;
+pub(crate) mod figure;
 mod montage;
 mod profile;
 mod view;
@@ -334,7 +334,7 @@ fn signed(mm: f64) -> String {
 }
 
 /// Text as it may stand between tags and in quoted attributes.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -14,5 +14,6 @@ pub mod report;
 pub mod segment;
 pub mod segmenter;
 pub mod selftest;
+pub mod simulation;
 pub mod study;
 pub mod training;

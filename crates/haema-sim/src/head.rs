@@ -1,9 +1,9 @@
 //! A whole head, made by the program itself.
 
-mod anatomy;
+pub(crate) mod anatomy;
 mod brain;
 mod cut;
-mod noise;
+pub(crate) mod noise;
 
 use std::num::NonZero;
 
@@ -11,7 +11,7 @@ use haema_volume::{CtVolume, Grid, GridError, Volume, VolumeError, add, scale};
 
 use crate::body::{Body, Ellipsoid, coverage, sub_slices};
 use anatomy::Anatomy;
-pub(crate) use noise::bell;
+pub(crate) use noise::{bell, blur_plane};
 use thiserror::Error;
 
 /// A head CT and the truth about it.
@@ -44,12 +44,36 @@ pub struct HeadOptions {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum SimulationError {
+    /// A setting that no head or scanner has.
+    #[error("{what} of {found} {unit}: wanted {} to {} {unit}", range[0], range[1])]
+    OutOfRange {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+        /// The least and the most that are taken.
+        range: [f64; 2],
+        /// Its unit.
+        unit: &'static str,
+    },
     /// There is nothing to draw on.
     #[error(transparent)]
     Grid(#[from] GridError),
     /// What was drawn does not fit its grid.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+}
+
+impl SimulationError {
+    pub(crate) fn check(
+        what: &'static str,
+        found: f64,
+        range: [f64; 2],
+        unit: &'static str,
+    ) -> Result<(), Self> {
+        let is_within = (range[0]..=range[1]).contains(&found);
+        if is_within { Ok(()) } else { Err(Self::OutOfRange { what, found, range, unit }) }
+    }
 }
 
 impl Default for HeadOptions {
@@ -171,7 +195,7 @@ fn draw_slice(anatomy: &Anatomy, grid: &Grid, z: usize, plane: &mut [f32]) {
             let y = first_y + y as f64 * y_mm;
             let row_bend_mm = level.bend_mm(y);
             for (voxel, [x, column_bend_mm]) in row.iter_mut().zip(&column) {
-                let found_hu = level.hu_at([*x, y], [row_bend_mm, *column_bend_mm]);
+                let (_, found_hu) = level.matter_at([*x, y], [row_bend_mm, *column_bend_mm]);
                 *voxel += weight as f32 * found_hu;
             }
         }
@@ -192,7 +216,7 @@ fn covered_by(bleeds: &[Body], grid: &Grid) -> Volume<f32> {
 
 /// The voxels with the largest shares that together come nearest to a volume. A threshold of one half
 /// would not do: of a body that is thin against the slices it keeps 2 % too much.
-fn fullest_voxels(shares: &Volume<f32>, grid: &Grid, volume_ml: f64) -> Volume<u8> {
+pub(crate) fn fullest_voxels(shares: &Volume<f32>, grid: &Grid, volume_ml: f64) -> Volume<u8> {
     let touched = shares.as_slice().iter().enumerate().filter(|(_, share)| **share > 0.0);
     let mut touched: Vec<(usize, f32)> = touched.map(|(offset, share)| (offset, *share)).collect();
     touched.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -9,12 +9,28 @@
 //!
 //! Random numbers come from seeds alone: the same call gives the same scan, bit for bit.
 
+mod anatomy;
 mod body;
+mod case;
+mod flow;
 mod head;
+mod lattice;
+mod lesion;
+mod mimic;
 pub mod paint;
+mod patient;
 pub mod phantom;
 pub mod raters;
+mod scanner;
 mod smooth_noise;
 
+pub use anatomy::{Anatomy, AnatomyError, Tissue};
 pub use body::{Body, Ellipsoid, coverage};
+pub use case::{
+    CaseOptions, SimulatedCase, draw_bleeds, follow_up, grid_around_brain, simulate_case,
+    simulate_on_grid,
+};
 pub use head::{HeadOptions, SimulatedHead, SimulationError, builtin_head, simulate_head};
+pub use lesion::{Lesion, Site, Wanted};
+pub use mimic::Mimic;
+pub use scanner::Protocol;

@@ -26,6 +26,7 @@ fn the_short_help_names_every_command() {
       export    Writes a model in a form that other programs read
       bench     Times the network alone, and the whole way from DICOM files to written results
       selftest  Measures phantoms of known volume, and says how near it comes
+      simulate  Makes head CT with bleeds of exactly known volume, as a dataset
       help      Print this message or the help of the given subcommand(s)
 
     Options:

@@ -12,5 +12,6 @@ mod import;
 mod info;
 mod segment;
 mod selftest;
+mod simulate;
 mod stand;
 mod train;

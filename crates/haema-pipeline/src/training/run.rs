@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use haema_io::dataset::Dataset;
 use haema_io::fs;
-use haema_nn::{
-    Adam, Checkpoint, DropoutSeed, EarlyStop, NetSpec, Parameters, Plateau, Precision, Trainer,
-};
+use haema_nn::{Adam, Checkpoint, DropoutSeed, EarlyStop, Parameters, Plateau, Precision, Trainer};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -18,9 +16,14 @@ use serde::{Deserialize, Serialize};
 use super::augment::Pair;
 use super::config::{SCHEMA, Schedule, TrainConfig};
 use super::error::TrainError;
+use super::facts;
 use super::folder::{CONFIG, SPLIT};
+use super::page::{self, Example};
+use super::plan::Plan;
 use super::samples::{self, Sample};
+use super::simulated::Simulator;
 use super::split::{Split, SplitError};
+use super::start::start_values;
 
 /// One finished epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,10 +45,22 @@ pub struct Epoch {
 /// What a run tells while it goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress {
+    /// Cases are being looked at, those that are held aside among them.
+    Checking {
+        /// How many.
+        cases: usize,
+    },
     /// Cases are being read.
     Loading {
         /// How many.
         cases: usize,
+    },
+    /// Cases are being simulated.
+    Simulating {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// How many.
+        cases: u32,
     },
     /// A step was done.
     Step {
@@ -75,6 +90,9 @@ pub struct TrainSummary {
     pub seconds: f64,
 }
 
+/// How many training cases the page shows.
+const EXAMPLES: usize = 8;
+
 /// What a run must remember beside the parameters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,6 +117,8 @@ pub struct Job<'a> {
     pub split: &'a Split,
     /// The parameters to start from, where the configuration names some.
     pub start: Option<&'a Parameters>,
+    /// Folder of the label maps that cases are simulated from, where the configuration names some.
+    pub anatomy: Option<&'a Path>,
 }
 
 /// Trains, or goes on training, in the folder `run`.
@@ -123,6 +143,8 @@ pub fn train(
     }
     fs::create_folder(run)?;
     claim_folder(run, config, split)?;
+    progress(Progress::Checking { cases: split.len() });
+    fs::write_json(&run.join(FINGERPRINT), &facts::look_at(dataset, split, threads)?)?;
     let named = |ids: &[String]| -> Vec<_> {
         dataset
             .cases()
@@ -142,6 +164,7 @@ pub fn train(
     }
     let validation = samples::load(&named(&split.validation), preprocessing, threads)?;
     let mut session = Session::start(job, run, (training, validation), threads)?;
+    session.write_plan()?;
     while !session.is_over() {
         session.epoch(progress)?;
         session.save()?;
@@ -174,9 +197,14 @@ fn claim_folder(run: &Path, config: &TrainConfig, split: &Split) -> Result<(), T
 
 struct Session<'a> {
     config: &'a TrainConfig,
+    split: &'a Split,
     run: &'a Path,
+    /// The first [`Self::real`] are the dataset's; simulated ones follow, other ones in each epoch.
     training: Vec<Sample>,
+    real: usize,
+    simulator: Option<Simulator<'a>>,
     validation: Vec<Sample>,
+    threads: NonZeroUsize,
     trainer: Trainer,
     adam: Adam,
     averaged: Vec<f32>,
@@ -224,7 +252,30 @@ impl<'a> Session<'a> {
             trainer.update(|values, _| values.copy_from_slice(&checkpoint.values));
             (adam, averaged) = (checkpoint.adam, checkpoint.averaged);
         }
-        Ok(Self { config, run, training, validation, trainer, adam, averaged, state })
+        let simulated = config.simulated_cases.as_ref();
+        let simulator = simulated.map(|cases| Simulator::find(cases, job.anatomy)).transpose()?;
+        let real = training.len();
+        Ok(Self {
+            config,
+            split: job.split,
+            run,
+            training,
+            real,
+            simulator,
+            validation,
+            threads,
+            trainer,
+            adam,
+            averaged,
+            state,
+        })
+    }
+
+    fn write_plan(&self) -> Result<(), TrainError> {
+        let simulated = self.config.simulated_cases.as_ref().map_or(0, |cases| cases.in_epoch);
+        let steps = self.order().len() + simulated as usize;
+        let plan = Plan::of(self.config, &self.training, steps)?;
+        Ok(fs::write_json(&self.run.join(PLAN), &plan)?)
     }
 
     fn is_over(&self) -> bool {
@@ -247,6 +298,7 @@ impl<'a> Session<'a> {
                 self.config.learning_rate * left.powf(power)
             }
         };
+        self.simulate(epoch, progress)?;
         let mut order = self.order();
         order.shuffle(&mut self.rng(epoch, 0));
         let steps = order.len();
@@ -283,22 +335,40 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Cases of one epoch, those with a bleed as often as set.
+    /// Replaces the simulated cases of the last epoch by new ones.
+    fn simulate(
+        &mut self,
+        epoch: u32,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), TrainError> {
+        let mut rng = self.rng(epoch, 3);
+        let Some(simulator) = &self.simulator else { return Ok(()) };
+        let cases = self.config.simulated_cases.as_ref().map_or(0, |cases| cases.in_epoch);
+        progress(Progress::Simulating { epoch, cases });
+        let new = simulator.draw(epoch, &self.config.preprocessing, &mut rng, self.threads)?;
+        self.training.truncate(self.real);
+        self.training.extend(new);
+        Ok(())
+    }
+
+    /// Cases of one epoch: real ones with a bleed as often as set, the others once.
     fn order(&self) -> Vec<usize> {
-        let times = |sample: &Sample| {
-            if sample.bleed_voxels > 0 { self.config.bleed_repeat.max(1) } else { 1 }
+        let times = |(i, sample): &(usize, &Sample)| {
+            let is_repeated = *i < self.real && sample.bleed_voxels > 0;
+            if is_repeated { self.config.bleed_repeat.max(1) as usize } else { 1 }
         };
         let each = self.training.iter().enumerate();
-        each.flat_map(|(i, sample)| std::iter::repeat_n(i, times(sample) as usize)).collect()
+        each.flat_map(|each| std::iter::repeat_n(each.0, times(&each))).collect()
     }
 
     /// A training case as this step sees it.
     fn varied(&self, sample: usize, epoch: u32, step: u64) -> Pair {
-        let mut pair = match &self.config.painted_bleeds {
+        let painted = self.config.painted_bleeds.as_ref().filter(|_| sample < self.real);
+        let mut pair = match painted {
             Some(painted) => {
                 let window_hu = self.config.preprocessing.window_hu;
                 let mut rng = self.rng(epoch, 4 * step + 2);
-                painted.apply((&self.training, sample), window_hu, &mut rng)
+                painted.apply((&self.training[..self.real], sample), window_hu, &mut rng)
             }
             None => self.training[sample].pair.clone(),
         };
@@ -382,7 +452,19 @@ impl<'a> Session<'a> {
         };
         fs::write_atomic(&self.run.join(CHECKPOINT), &checkpoint.to_bytes()?)?;
         fs::write_atomic(&self.run.join(LOG), self.log().as_bytes())?;
+        let page = page::page(self.config, self.split, &self.state.log, &self.examples());
+        fs::write_atomic(&self.run.join(PAGE), page.as_bytes())?;
         Ok(())
+    }
+
+    /// Some training cases as the last epoch saw them.
+    fn examples(&self) -> Vec<Example> {
+        let has_bleed = |&i: &usize| self.training[i].bleed_voxels > 0;
+        let of = |i: usize| {
+            let pair = self.varied(i, self.state.epochs_done, 1);
+            Example::of(&self.training[i].id, &pair, self.config.preprocessing.window_hu)
+        };
+        (0..self.training.len()).filter(has_bleed).take(EXAMPLES).map(of).collect()
     }
 
     fn log(&self) -> String {
@@ -431,36 +513,10 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 const BEST: &str = "best.safetensors";
 const MODEL: &str = "model.safetensors";
 const LOG: &str = "log.csv";
-
-/// The parameters that a run begins with.
-fn start_values(
-    job: Job<'_>,
-    spec: &NetSpec,
-    training: &[Sample],
-) -> Result<Parameters, TrainError> {
-    let config = job.config;
-    let Some(wanted) = &config.start_sha256 else {
-        let bias = if config.prior_bias { prior_bias(training) } else { 0.0 };
-        return Ok(Parameters::init(spec, config.init, bias, config.seed));
-    };
-    let found = job.start.map_or_else(|| "none".to_owned(), Parameters::sha256);
-    match job.start {
-        Some(start) if found == *wanted && start.infos() == spec.parameters() => Ok(start.clone()),
-        _ => Err(TrainError::OtherStart { found, wanted: wanted.clone() }),
-    }
-}
+const FINGERPRINT: &str = "fingerprint.json";
+const PLAN: &str = "plan.json";
+const PAGE: &str = "report.html";
 
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// log(π/(1−π)), π being the share of bleed.
-fn prior_bias(samples: &[Sample]) -> f32 {
-    let (mut bleed, mut all) = (0.0_f64, 0.0);
-    for sample in samples {
-        bleed += sample.pair.target.iter().map(|&t| f64::from(t)).sum::<f64>();
-        all += sample.pair.target.len() as f64;
-    }
-    let share = (bleed / all).clamp(1e-6, 0.5);
-    (share / (1.0 - share)).ln() as f32
 }

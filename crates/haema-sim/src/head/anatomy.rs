@@ -3,12 +3,16 @@
 //! Millimetres from a point between the thalami, LPS: `x` to the left, `y` to the back, `z` to the
 //! top. Sizes are those of an adult; Hounsfield units are textbook values at 120 kV.
 
+use std::num::NonZeroUsize;
+
 use haema_volume::Vec3;
 
 use super::brain::{Brain, BrainLevel};
 use super::cut::{Cut, smooth_step, smooth_union};
 use super::noise::Texture;
+use crate::anatomy::Tissue;
 use crate::body::Ellipsoid;
+use crate::lattice::{Lattice, each_plane};
 
 const AIR_HU: f32 = -1000.0;
 const FAT_HU: f32 = -85.0;
@@ -16,7 +20,11 @@ const MUSCLE_HU: f32 = 52.0;
 const SKIN_HU: f32 = 40.0;
 const COMPACT_BONE_HU: f32 = 1350.0;
 const SPONGY_BONE_HU: f32 = 650.0;
-const THIN_BONE_HU: f32 = 500.0;
+const THIN_BONE: Matter = (Tissue::CorticalBone, 500.0);
+const AIR: Matter = (Tissue::Air, AIR_HU);
+
+/// A tissue, and the Hounsfield units that it has at one place.
+pub(super) type Matter = (Tissue, f32);
 
 /// An ellipsoid turned about `z`. Of paired parts the left one is given; the right one mirrors it.
 pub(super) const fn part(centre_lps_mm: Vec3, radii_mm: Vec3, turn_deg: f64) -> Ellipsoid {
@@ -129,6 +137,21 @@ impl Anatomy {
     }
 }
 
+/// The tissue at every node of a lattice, for a healthy head.
+pub(crate) fn tissues(seed: u64, lattice: &Lattice, threads: NonZeroUsize) -> Vec<Tissue> {
+    let anatomy = Anatomy::new(seed, None);
+    let mut tissues = vec![Tissue::Air; lattice.len()];
+    each_plane(&mut tissues, lattice.plane_len(), threads, |z, plane| {
+        let level = anatomy.level(f64::from(lattice.point([z, 0, 0])[2]));
+        for (offset, tissue) in plane.iter_mut().enumerate() {
+            let columns = lattice.size[2];
+            let [x, y, _] = lattice.point([z, offset / columns, offset % columns]).map(f64::from);
+            *tissue = level.matter_at([x, y], [level.bend_mm(y), level.bend_mm(x)]).0;
+        }
+    });
+    tissues
+}
+
 impl Level<'_> {
     /// How far the head is bent sideways in the row, or column, at this coordinate: no head is
     /// perfectly round or symmetric.
@@ -136,27 +159,32 @@ impl Level<'_> {
         0.8 * (along_mm / 13.0 + self.z / 17.0 + 1.0).sin()
     }
 
-    /// The tissue at a point.
+    /// The tissue at a point, and its Hounsfield units.
     ///
     /// * `bend_mm` — [`Level::bend_mm`] of its row and of its column.
-    pub(super) fn hu_at(&self, [x, y]: [f64; 2], bend_mm: [f64; 2]) -> f32 {
+    pub(super) fn matter_at(&self, [x, y]: [f64; 2], bend_mm: [f64; 2]) -> Matter {
         let point = [x + bend_mm[0], y + bend_mm[1]];
         let mirrored = [point[0].abs(), point[1]];
         if (point[0] / 84.0).powi(2) + (point[1] / 108.0).powi(2) > 1.0 {
-            return self.outside_hu([x, y]);
+            return (Tissue::Air, self.outside_hu([x, y]));
         }
         let cavity_mm = self.cavity_mm(mirrored);
         if cavity_mm < 0.0 {
-            return self.brain.hu_at(point, -cavity_mm);
+            return self.brain.matter_at(point, -cavity_mm);
         }
         let skin_mm = smooth_union(self.skin.iter().map(|part| part.surface_mm(point)), 14.0);
         if skin_mm > 0.0 {
-            return if self.ear.holds(mirrored) { SKIN_HU } else { self.outside_hu([x, y]) };
+            let is_ear = self.ear.holds(mirrored);
+            return if is_ear {
+                (Tissue::Skin, SKIN_HU)
+            } else {
+                (Tissue::Air, self.outside_hu([x, y]))
+            };
         }
-        self.sinus_hu(mirrored)
-            .or_else(|| self.orbit_hu(mirrored))
-            .or_else(|| self.bone_hu(point, mirrored, cavity_mm))
-            .unwrap_or_else(|| self.soft_hu(point, -skin_mm))
+        self.sinus(mirrored)
+            .or_else(|| self.orbit(mirrored))
+            .or_else(|| self.bone(point, mirrored, cavity_mm))
+            .unwrap_or_else(|| self.soft(point, -skin_mm))
     }
 
     fn texture(&self, [x, y]: [f64; 2], feature_mm: f64) -> f64 {
@@ -186,45 +214,47 @@ impl Level<'_> {
         smooth_union(std::iter::once(cerebrum_mm).chain(fossae_mm), 4.0)
     }
 
-    fn sinus_hu(&self, mirrored: [f64; 2]) -> Option<f32> {
+    fn sinus(&self, mirrored: [f64; 2]) -> Option<Matter> {
         let [x, y] = mirrored;
         let is_ethmoid =
             x < 13.0 && (-68.0..-34.0).contains(&y) && (-44.0..-16.0).contains(&self.z);
         if is_ethmoid {
             let septa = self.texture(mirrored, 7.0).abs();
-            return Some(if septa < 0.07 || !(0.7..12.0).contains(&x) { 250.0 } else { AIR_HU });
+            let is_wall = septa < 0.07 || !(0.7..12.0).contains(&x);
+            return Some(if is_wall { (Tissue::CorticalBone, 250.0) } else { AIR });
         }
         if self.mastoid.holds(mirrored) && self.texture(mirrored, 4.0) > 0.05 {
-            return Some(AIR_HU);
+            return Some(AIR);
         }
         // The outer ear canal.
         if x > 50.0 && (y - 13.0).hypot(self.z + 37.0) < 3.2 {
-            return Some(AIR_HU);
+            return Some(AIR);
         }
         self.sinuses.iter().find_map(|(sinus, wall_mm)| {
             let depth_mm = sinus.surface_mm(mirrored);
             match depth_mm {
-                _ if depth_mm < 0.0 => Some(AIR_HU),
-                _ if depth_mm < *wall_mm => Some(THIN_BONE_HU),
+                _ if depth_mm < 0.0 => Some(AIR),
+                _ if depth_mm < *wall_mm => Some(THIN_BONE),
                 _ => None,
             }
         })
     }
 
-    fn orbit_hu(&self, mirrored: [f64; 2]) -> Option<f32> {
+    fn orbit(&self, mirrored: [f64; 2]) -> Option<Matter> {
         let [eye, lens, orbit] = &self.orbit;
         let eye_mm = eye.surface_mm(mirrored);
         if eye_mm < 0.0 {
-            return Some(match eye_mm {
+            let hu = match eye_mm {
                 _ if lens.holds(mirrored) => 78.0,
                 depth if depth > -1.0 => 45.0,
                 _ => 9.0,
-            });
+            };
+            return Some((Tissue::Eye, hu));
         }
         let [x, y] = mirrored;
         let wall_mm = orbit.surface_mm(mirrored);
         if wall_mm >= 0.0 {
-            return (wall_mm < 1.8 && y > -66.0).then_some(THIN_BONE_HU);
+            return (wall_mm < 1.8 && y > -66.0).then_some(THIN_BONE);
         }
         // Optic nerve and the muscles beside it run from the eye to the apex of the orbit.
         let along = ((y + 56.0) / 32.0).clamp(0.0, 1.0);
@@ -233,24 +263,27 @@ impl Level<'_> {
         let beside_mm = ((x - axis_x).abs() - (10.5 * (1.0 - along) + 3.0)).abs();
         let is_muscle = beside_mm < 1.8 && height_mm.abs() < 4.5;
         let is_nerve = (x - axis_x).hypot(height_mm) < 2.2;
-        Some(if is_nerve || is_muscle { 42.0 } else { FAT_HU })
+        let beside = if is_muscle { (Tissue::Muscle, 42.0) } else { (Tissue::Fat, FAT_HU) };
+        Some(if is_nerve { (Tissue::OpticNerve, 42.0) } else { beside })
     }
 
-    fn bone_hu(&self, point: [f64; 2], mirrored: [f64; 2], cavity_mm: f64) -> Option<f32> {
+    fn bone(&self, point: [f64; 2], mirrored: [f64; 2], cavity_mm: f64) -> Option<Matter> {
         let thickness_mm = self.vault_thickness_mm(mirrored);
         if cavity_mm < thickness_mm {
             let from_middle = (2.0 * cavity_mm / thickness_mm - 1.0).abs();
             if from_middle > 0.45 || thickness_mm < 4.0 {
-                return Some(COMPACT_BONE_HU);
+                return Some((Tissue::CorticalBone, COMPACT_BONE_HU));
             }
-            return Some(SPONGY_BONE_HU + 150.0 * self.texture(point, 3.0) as f32);
+            let hu = SPONGY_BONE_HU + 150.0 * self.texture(point, 3.0) as f32;
+            return Some((Tissue::CancellousBone, hu));
         }
         // Arch of the atlas.
         let around_mm = mirrored[0].hypot(mirrored[1] - 34.0);
         if (-74.0..-64.0).contains(&self.z) && (14.0..19.0).contains(&around_mm) {
-            return Some(900.0);
+            return Some((Tissue::CorticalBone, 900.0));
         }
-        self.bones.iter().find(|(bone, _)| bone.holds(mirrored)).map(|bone| bone.1)
+        let found = self.bones.iter().find(|(bone, _)| bone.holds(mirrored));
+        found.map(|bone| (Tissue::CorticalBone, bone.1))
     }
 
     /// Thick at the back, thin at the base and over the orbits.
@@ -266,27 +299,28 @@ impl Level<'_> {
     }
 
     /// Skin, the fat of the scalp, muscle where the head has some, and fat with strands between.
-    fn soft_hu(&self, point: [f64; 2], below_skin_mm: f64) -> f32 {
+    fn soft(&self, point: [f64; 2], below_skin_mm: f64) -> Matter {
         let [x, y] = [point[0].abs(), point[1]];
         match below_skin_mm {
-            depth if depth < 2.3 => return SKIN_HU,
-            depth if depth < 4.3 => return FAT_HU,
+            depth if depth < 2.3 => return (Tissue::Skin, SKIN_HU),
+            depth if depth < 4.3 => return (Tissue::Fat, FAT_HU),
             _ => {}
         }
         let is_temple = x > 50.0 && (-48.0..14.0).contains(&y) && (-40.0..26.0).contains(&self.z);
         if is_temple {
-            return MUSCLE_HU;
+            return (Tissue::Muscle, MUSCLE_HU);
         }
         let strands = self.texture.at([point[0] / 11.0, y / 11.0, self.z / 26.0]);
         if self.z > 0.0 {
-            return FAT_HU + 20.0 * strands as f32;
+            return (Tissue::Fat, FAT_HU + 20.0 * strands as f32);
         }
         // Neck and face: muscles parted by planes of fat, which lie where noise is zero; drawn out
         // into arcs about the spine.
         let (radius_mm, angle) = (point[0].hypot(y - 34.0), point[0].atan2(y - 34.0));
         let layers = self.texture.at([radius_mm / 10.0, 2.0 * angle, self.z / 40.0]);
         let fat = smooth_step(0.13, 0.02, layers.abs()) as f32;
-        MUSCLE_HU + 10.0 * strands as f32 - 75.0 * fat
+        let tissue = if fat > 0.5 { Tissue::Fat } else { Tissue::Muscle };
+        (tissue, MUSCLE_HU + 10.0 * strands as f32 - 75.0 * fat)
     }
 }
 

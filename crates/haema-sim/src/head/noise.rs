@@ -93,7 +93,7 @@ pub(crate) fn bell(random: &mut ChaCha8Rng) -> f32 {
 }
 
 /// Blurs a plane, `[y, x]`, by a kernel along both axes, the border repeated.
-pub(super) fn blur_plane(plane: &mut [f32], columns: usize, kernel: &[f32]) {
+pub(crate) fn blur_plane(plane: &mut [f32], columns: usize, kernel: &[f32]) {
     let rows = plane.len() / columns;
     let half = kernel.len() / 2;
     let source = |at: usize, tap: usize, len: usize| (at + tap).saturating_sub(half).min(len - 1);

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod case;
+#[cfg(test)]
 mod head;
+#[cfg(test)]
+mod label_maps;
 #[cfg(test)]
 mod phantoms;
 #[cfg(test)]

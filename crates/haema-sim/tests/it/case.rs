@@ -1,0 +1,180 @@
+//! Whole cases: what they promise of their bleeds, and that they do not depend on threads.
+
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+use haema_sim::{
+    Anatomy, CaseOptions, Mimic, Protocol, SimulatedCase, Site, Wanted, draw_bleeds, follow_up,
+    grid_around_brain, simulate_case, simulate_on_grid,
+};
+
+static HEAD: LazyLock<Anatomy> = LazyLock::new(|| Anatomy::builtin(0, NonZeroUsize::MIN));
+
+/// A coarse scan, quickly made.
+fn coarse(seed: u64, bleeds: Vec<Wanted>) -> CaseOptions {
+    let protocol = Protocol { pixels: 160, noise_hu: 0.0, hardening: 0.0, ..Protocol::default() };
+    CaseOptions {
+        bleeds: Some(bleeds),
+        mimics: Some(Vec::new()),
+        protocol: Some(protocol),
+        pitch_mm: 2.0,
+        ..CaseOptions::new(seed)
+    }
+}
+
+fn make(seed: u64, bleeds: Vec<Wanted>) -> SimulatedCase {
+    simulate_case(&HEAD, &coarse(seed, bleeds)).unwrap()
+}
+
+#[test]
+fn every_site_gives_a_bleed_of_the_volume_that_was_asked_for() {
+    for (seed, site) in Site::ALL.into_iter().enumerate() {
+        let case = make(seed as u64, vec![Wanted::new(site, 4.0)]);
+
+        let [lesion] = case.lesions.as_slice() else { panic!("{site:?}: {:?}", case.lesions) };
+        assert_eq!(lesion.site, site);
+        assert!((lesion.volume_ml - 4.0).abs() < 0.01, "{site:?}: {}", lesion.volume_ml);
+        assert!((lesion.scanned_ml - 4.0).abs() < 0.08, "{site:?}: {}", lesion.scanned_ml);
+        let voxel_ml = case.ct.grid().voxel_volume_mm3(3) / 1000.0;
+        let masked = case.mask.as_slice().iter().filter(|&&voxel| voxel > 0).count();
+        let mask_ml = masked as f64 * voxel_ml;
+        assert!((mask_ml - lesion.scanned_ml).abs() <= 0.51 * voxel_ml, "{site:?}: {mask_ml}");
+        let others = case.subtypes.as_slice().iter().filter(|&&v| v != 0 && v != site.subtype());
+        assert_eq!(others.count(), 0, "{site:?}");
+    }
+}
+
+#[test]
+fn fresh_blood_is_denser_than_the_brain_around_it() {
+    let case = make(3, vec![Wanted::new(Site::Epidural, 30.0)]);
+
+    let hu = case.ct.voxels_hu().as_slice().iter().zip(case.bleed_shares.as_slice());
+    let within: Vec<f32> = hu.filter(|(_, share)| **share > 0.95).map(|(hu, _)| *hu).collect();
+
+    let mean = within.iter().sum::<f32>() / within.len() as f32;
+    assert!((42.0..90.0).contains(&mean), "{mean}");
+    assert!((f64::from(mean) - case.lesions[0].mean_hu).abs() < 4.0, "{:?}", case.lesions);
+}
+
+#[test]
+fn bleeds_push_the_midline_to_the_other_side_as_far_as_in_patients() {
+    // Medians over patients, mm: 2 to 6 for 30 to 60 mL in the brain, and more for more.
+    let wanted = [
+        (Site::Deep, 60.0, 4.0..10.0),
+        (Site::Lobar, 10.0, 0.2..2.0),
+        (Site::Lobar, 60.0, 2.0..8.0),
+        (Site::Subdural, 100.0, 3.0..14.0),
+    ];
+    for (site, volume_ml, range_mm) in wanted {
+        let away_mm = |seed: u64| {
+            let bleeds = vec![Wanted::new(site, volume_ml)];
+            let protocol = Protocol { pixels: 32, ..coarse(seed, Vec::new()).protocol.unwrap() };
+            let options =
+                CaseOptions { pitch_mm: 4.0, protocol: Some(protocol), ..coarse(seed, bleeds) };
+            let case = simulate_case(&HEAD, &options).unwrap();
+            -case.midline_shift_mm * case.lesions[0].centre_lps_mm[0].signum()
+        };
+        let mut shifts: Vec<f64> = (0..3).map(away_mm).collect();
+        shifts.sort_by(f64::total_cmp);
+
+        eprintln!("{site:?} {volume_ml} mL: midline away by {shifts:.1?} mm");
+        assert!(shifts[0] > 0.0, "all to the other side: {site:?} {volume_ml} mL: {shifts:?}");
+        assert!(range_mm.contains(&shifts[1]), "{site:?} {volume_ml} mL: {shifts:?}");
+    }
+}
+
+#[test]
+fn sizes_spread_from_a_tenth_of_a_millilitre_to_a_hundred_and_fifty() {
+    // Per head, all its bleeds together; the table in docs/simulator is this one.
+    let ends = [0.3, 1.0, 3.0, 10.0, 30.0, 60.0, f64::INFINITY];
+    let mut counts = [0; 7];
+    let mut largest_ml = 0.0_f64;
+    for seed in 0..1000 {
+        let bleeds = draw_bleeds(seed);
+        let total_ml: f64 = bleeds.iter().map(|bleed| bleed.volume_ml).sum();
+        let bin = ends.iter().position(|&end| total_ml < end).unwrap();
+        counts[bin] += 1;
+        for bleed in &bleeds {
+            assert!((0.1..=150.0).contains(&bleed.volume_ml), "{bleed:?}");
+            largest_ml = largest_ml.max(bleed.volume_ml);
+        }
+    }
+    eprintln!("heads of 1000 below {ends:?} mL: {counts:?}; largest bleed {largest_ml:.0} mL");
+
+    let [under_1, from_30] = [counts[..2].iter().sum::<i32>(), counts[5..].iter().sum()];
+    assert!((100..250).contains(&under_1), "small ones are there: {counts:?}");
+    assert!((200..350).contains(&from_30), "large ones come often: {counts:?}");
+    assert!(largest_ml > 120.0, "{largest_ml}");
+}
+
+#[test]
+fn a_head_without_bleeds_has_an_empty_mask() {
+    let case = make(1, Vec::new());
+
+    assert!(case.mask.as_slice().iter().all(|&voxel| voxel == 0));
+    assert!(case.lesions.is_empty());
+    assert_eq!(case.midline_shift_mm, 0.0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_voxels_on_any_number_of_threads() {
+    let mut options = coarse(11, draw_bleeds(11));
+    options.mimics = Some(Mimic::ALL.to_vec());
+    options.protocol = Some(Protocol { pixels: 128, ..Protocol::default() });
+    let one = simulate_case(&HEAD, &options).unwrap();
+
+    options.threads = NonZeroUsize::new(3).unwrap();
+    let three = simulate_case(&HEAD, &options).unwrap();
+
+    assert_eq!(one.ct, three.ct);
+    assert_eq!(one.mask, three.mask);
+    assert_eq!(one.lesions, three.lesions);
+}
+
+#[test]
+fn a_second_scan_finds_the_same_bleed_grown_in_its_place() {
+    let first = vec![Wanted::new(Site::Lobar, 8.0), Wanted::new(Site::Epidural, 5.0)];
+    let grown = vec![Wanted { volume_ml: 20.0, ..first[0] }, first[1]];
+    let mut later = coarse(9, grown);
+    later.visit = 1;
+
+    let before = make(9, first);
+    let after = simulate_case(&HEAD, &later).unwrap();
+
+    let volumes = |case: &SimulatedCase| -> Vec<f64> {
+        case.lesions.iter().map(|lesion| (100.0 * lesion.volume_ml).round() / 100.0).collect()
+    };
+    assert_eq!(volumes(&before), [8.0, 5.0]);
+    assert_eq!(volumes(&after), [20.0, 5.0]);
+    for (a, b) in before.lesions.iter().zip(&after.lesions) {
+        let way = haema_volume::norm(haema_volume::sub(a.centre_lps_mm, b.centre_lps_mm));
+        assert!(way < 6.0, "{a:?}, {b:?}");
+    }
+    assert_eq!(follow_up(&draw_bleeds(4), 4), follow_up(&draw_bleeds(4), 4));
+}
+
+#[test]
+fn a_protocol_without_pixels_is_refused() {
+    let mut options = coarse(0, Vec::new());
+    options.protocol = Some(Protocol { pixels: 0, ..Protocol::default() });
+
+    let error = simulate_case(&HEAD, &options).unwrap_err();
+
+    assert_eq!(error.to_string(), "matrix of 0 pixels: wanted 16 to 2048 pixels");
+    options.pitch_mm = 0.0;
+    assert!(simulate_case(&HEAD, &options).is_err());
+}
+
+#[test]
+fn a_networks_grid_is_filled_with_head_and_bleed() {
+    let grid = grid_around_brain(&HEAD, [32, 160, 128]).unwrap();
+    let options = coarse(2, vec![Wanted::new(Site::Deep, 30.0)]);
+
+    let case = simulate_on_grid(&HEAD, &options, &grid).unwrap();
+
+    assert_eq!(case.ct.grid(), &grid);
+    assert!((case.lesions[0].scanned_ml - 30.0).abs() < 0.1, "{:?}", case.lesions);
+    let is_head = |hu: &&f32| **hu > -300.0;
+    let solid = case.ct.voxels_hu().as_slice().iter().filter(is_head).count();
+    assert!(solid > grid.size().iter().product::<usize>() / 3, "{solid}");
+}

@@ -1,0 +1,132 @@
+"""Statistics of tissue and noise in a dataset of head CT, the same way for real and simulated ones.
+
+    python measure.py DATASET [DATASET ...]        # each in nnU-Net's raw layout
+
+Needs numpy, scipy and nibabel. HU are clipped to -18..97, the window of CT-ICH, so that both are seen
+through the same glass. Prints one row of a Markdown table for each figure: median over cases, and the
+10th to the 90th percentile.
+"""
+
+import pathlib
+import sys
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+
+def slices_of(case, dataset):
+    image = nib.load(dataset / "imagesTr" / f"{case}_0000.nii.gz")
+    label = dataset / "labelsTr" / f"{case}.nii.gz"
+    hu = np.asanyarray(image.dataobj).astype(np.float32)
+    mask = np.asanyarray(nib.load(label).dataobj) > 0 if label.exists() else np.zeros(hu.shape, bool)
+    return hu, mask, abs(float(image.header.get_zooms()[0]))
+
+
+def inside_skull(hu, pixel_mm):
+    bone = ndimage.binary_closing(hu > 250, iterations=3)
+    inside = ndimage.binary_fill_holes(bone) & ~bone
+    parts, count = ndimage.label(inside)
+    if count == 0:
+        return inside
+    sizes = ndimage.sum_labels(inside, parts, range(1, count + 1))
+    return ndimage.distance_transform_edt(parts == 1 + int(np.argmax(sizes))) * pixel_mm
+
+
+def two_bells(values):
+    """Means of white and grey matter, by expectation and maximisation from 27 and 36 HU."""
+    mean, sd, share = np.array([27.0, 36.0]), np.array([3.0, 3.0]), np.array([0.5, 0.5])
+    for _ in range(60):
+        bell = share * np.exp(-0.5 * ((values[:, None] - mean) / sd) ** 2) / sd
+        bell /= bell.sum(1, keepdims=True) + 1e-12
+        share = bell.mean(0)
+        mean = (bell * values[:, None]).sum(0) / bell.sum(0)
+        sd = np.sqrt((bell * (values[:, None] - mean) ** 2).sum(0) / bell.sum(0)).clip(1.0, 6.0)
+    return mean, sd
+
+
+def noise_of(hu, depth_mm, pixel_mm):
+    """SD in flat windows of brain, and autocorrelation at 0.4, 0.8, 1.2 and 2 mm."""
+    side = int(round(9 / pixel_mm))
+    grid_y, grid_x = np.mgrid[0:side, 0:side]
+    plane = np.stack([np.ones(side * side), grid_y.ravel(), grid_x.ravel()], 1)
+    found = []
+    for y in range(0, hu.shape[0] - side, side):
+        for x in range(0, hu.shape[1] - side, side):
+            window = hu[y : y + side, x : x + side]
+            if depth_mm[y : y + side, x : x + side].min() < 8 or window.min() <= -18 or window.max() > 60:
+                continue
+            flat = window.ravel() - plane @ np.linalg.lstsq(plane, window.ravel(), rcond=None)[0]
+            flat = flat.reshape(side, side)
+            sd = flat.std()
+            if sd < 0.3:
+                continue
+            at = lambda mm: np.interp(mm / pixel_mm, range(side), [
+                (flat[:, : side - lag] * flat[:, lag:]).mean() / sd**2 for lag in range(side)])
+            found.append([sd, at(0.4), at(0.8), at(1.2), at(2.0)])
+    if len(found) < 8:
+        return None
+    found = np.array(found)
+    # The flattest fifth: those without an edge in them.
+    return np.median(found[found[:, 0] <= np.quantile(found[:, 0], 0.2)], axis=0)
+
+
+def case_figures(case, dataset):
+    hu, mask, pixel_mm = slices_of(case, dataset)
+    depth = hu.shape[2]
+    tissue, fluid, noises, blood, bone = [], [], [], [], []
+    for z in range(int(0.45 * depth), int(0.75 * depth)):
+        plane = hu[:, :, z]
+        depth_mm = inside_skull(plane, pixel_mm)
+        if depth_mm.max() < 25:
+            continue
+        bone.append(plane[plane > 300])
+        seen = np.clip(plane, -18, 97)
+        smooth = ndimage.uniform_filter(seen, max(3, int(round(1.6 / pixel_mm))))
+        healthy = ~ndimage.binary_dilation(mask[:, :, z], iterations=12)
+        tissue.append(smooth[(depth_mm > 6) & healthy & (smooth > 20) & (smooth < 46)])
+        fluid.append(smooth[(depth_mm > 22) & healthy & (smooth < 14)])
+        within = ndimage.binary_erosion(mask[:, :, z], iterations=max(1, int(1.6 / pixel_mm)))
+        blood.append(seen[within])
+        noise = noise_of(seen, depth_mm, pixel_mm)
+        if noise is not None:
+            noises.append(noise)
+    tissue, fluid, blood, bone = (np.concatenate(v or [np.zeros(0)]) for v in (tissue, fluid, blood, bone))
+    figures = {}
+    if tissue.size > 5000:
+        mean, sd = two_bells(tissue[:: max(1, tissue.size // 60000)])
+        figures |= {"white matter, mean HU": mean[0], "white matter, SD HU": sd[0],
+                    "grey matter, mean HU": mean[1], "grey matter, SD HU": sd[1]}
+    if fluid.size > 300:
+        figures |= {"ventricles, mean HU": fluid.mean(), "ventricles, SD HU": fluid.std()}
+    if blood.size > 800:
+        figures |= {"blood in the mask, mean HU": blood.mean(), "blood in the mask, SD HU": blood.std()}
+    if bone.size > 1000:
+        figures |= {"bone above 300 HU, mean HU": bone.mean(), "bone above 300 HU, SD HU": bone.std()}
+    if noises:
+        noise = np.median(noises, axis=0)
+        names = ["noise, SD HU"] + [f"noise, autocorrelation at {mm} mm" for mm in (0.4, 0.8, 1.2, 2.0)]
+        figures |= dict(zip(names, noise))
+    return figures
+
+
+def main():
+    columns = []
+    for path in map(pathlib.Path, sys.argv[1:]):
+        cases = sorted(p.name[: -len("_0000.nii.gz")] for p in (path / "imagesTr").glob("*_0000.nii.gz"))
+        rows = [case_figures(case, path) for case in cases]
+        columns.append((path.name, rows))
+    names = list(dict.fromkeys(name for _, rows in columns for row in rows for name in row))
+    print("| | " + " | ".join(f"{name} ({len(rows)} scans)" for name, rows in columns) + " |")
+    print("|---|" + "---|" * len(columns))
+    for name in names:
+        cells = []
+        for _, rows in columns:
+            values = [row[name] for row in rows if name in row]
+            low, middle, high = np.quantile(values, [0.1, 0.5, 0.9]) if values else [np.nan] * 3
+            cells.append(f"{middle:.3g} ({low:.3g} to {high:.3g}; n {len(values)})")
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
