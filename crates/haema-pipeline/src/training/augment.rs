@@ -3,6 +3,8 @@
 use rand::{Rng as _, RngCore};
 use serde::{Deserialize, Serialize};
 
+mod shading;
+
 /// How far training cases are varied. Each variation is drawn anew for each case and epoch, from 0
 /// to the number given, and each group is used with probability `probability`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,13 @@ pub struct Augment {
     pub blur: f32,
     /// Mixing with the planes above and below, as thicker slices do.
     pub thickness: f32,
+    /// Rise of tissue with bone all around it, HU; nearer to half of it beside a skull, and up to a
+    /// third of it downwards. Hardened beams make cortex under thick bone as bright as blood.
+    #[serde(default)]
+    pub shading_hu: f32,
+    /// Standard deviation of slow drifts of density through the head, HU.
+    #[serde(default)]
+    pub drift_hu: f32,
 }
 
 impl Default for Augment {
@@ -49,12 +58,16 @@ impl Default for Augment {
             brightness_hu: 4.0,
             blur: 0.8,
             thickness: 0.3,
+            shading_hu: 40.0,
+            drift_hu: 3.0,
         }
     }
 }
 
 /// HU of the window that intensities 0..=1 stand for.
 const WINDOW_HU: f32 = 100.0;
+/// Half the width of the widest mean that shading is made with, pixels: 4 mm on the usual grid.
+const MOST_REACH: u32 = 3;
 /// Control points of the elastic displacement along each axis.
 const CONTROL: usize = 8;
 
@@ -137,6 +150,15 @@ impl Augment {
         }
         if self.is_used(rng) {
             thicken(pair, self.thickness * rng.random::<f32>());
+        }
+        if self.shading_hu > 0.0 && self.is_used(rng) {
+            let rise_hu = self.shading_hu * (4.0 * rng.random::<f32>() - 1.0) / 3.0;
+            let reach = 1 + (rng.next_u32() % MOST_REACH) as usize;
+            shading::beside_bone(pair, rise_hu / WINDOW_HU, reach);
+        }
+        if self.drift_hu > 0.0 && self.is_used(rng) {
+            let points = std::array::from_fn(|_| self.drift_hu / WINDOW_HU * normal(rng));
+            shading::drift(pair, &points);
         }
         let gamma = if self.is_used(rng) { 1.0 + either(rng, self.gamma) } else { 1.0 };
         let contrast = if self.is_used(rng) { 1.0 + either(rng, self.contrast) } else { 1.0 };
