@@ -17,13 +17,15 @@ use haema_kernels::{ChannelBlock, Door, LANES, Shape, View};
 const CHANNELS: usize = 32;
 const SIZE: [usize; 3] = [16, 32, 32];
 
-const KINDS: [(&str, ConvKind); 6] = [
+const KINDS: [(&str, ConvKind); 8] = [
     ("3x3x3", ConvKind::Same3),
     ("3x3", ConvKind::Plane3),
     ("3x3x3, stride 2", ConvKind::Down3),
     ("upsample, 3x3x3", ConvKind::Up3),
     ("1x1x1", ConvKind::Pointwise),
     ("transposed 2x2x2", ConvKind::Transposed2),
+    ("transposed 2x2", ConvKind::PlaneTransposed2),
+    ("upsample in the plane, 2x2", ConvKind::PlaneUp2),
 ];
 
 /// Ones everywhere but in the margin, which must stay zero.
@@ -83,8 +85,8 @@ fn convolutions(criterion: &mut Criterion) {
 
 fn check(kind: ConvKind, shape: Shape, out: &[ChannelBlock]) {
     let taps: usize = match kind {
-        // Every output of a transposed 2³ sees one input.
-        ConvKind::Transposed2 => 1,
+        // Every output of a transposed convolution sees one input.
+        ConvKind::Transposed2 | ConvKind::PlaneTransposed2 => 1,
         _ => kind.kernel_size().iter().product(),
     };
     let wanted = (taps * CHANNELS) as f32;

@@ -9,13 +9,14 @@
 //! | 3 × 3 in the plane | 4² | 36 | 144 |
 //! | 3³, stride 2 | 2³ | 125 | 216 |
 //! | nearest upsample ×2, then 3³ | 2³, of one coarse voxel | 27 | 216, as sub-pixel sums 64 |
+//! | nearest upsample ×2 in the plane, then 2 × 2 | 2², of one coarse voxel | 4 | 16 |
 //!
 //! Sixteen tiles go together, one layer of tiles at a time, so that all of a group's intermediate
 //! values stay in the second-level cache and each weight is loaded once for sixteen tiles. An input
 //! may come with an [`Activation`](crate::norm::Activation) that has not been applied yet: it is applied as values are read.
 //!
-//! The other convolutions (1³, transposed 2³) have nothing to save; they come along because they
-//! profit from the rest.
+//! The other convolutions (1³, transposed 2³ and 2 × 2) have nothing to save; they come along because
+//! they profit from the rest.
 //!
 //! # Error
 //!
@@ -40,8 +41,8 @@ use crate::geometry::ConvKind;
 use crate::isa::Door;
 use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, View, Write};
 use crate::pack::Channels;
-use axis::{Alone, Axis, Down, Same, Split, Up};
-use back::{DownBack, Join, SameBack, UpBack};
+use axis::{Alone, Axis, Down, Same, Split, Up, UpTwo};
+use back::{DownBack, Join, SameBack, UpBack, UpTwoBack};
 use layer::{Layer, Scratch};
 pub use weights::{pack_weights, weight_len};
 
@@ -155,6 +156,8 @@ fn sizes(walk: Walk) -> Sizes {
             ConvKind::Up3 => Sizes::of::<Up, Up>(),
             ConvKind::Pointwise => Sizes::of::<Alone, Alone>(),
             ConvKind::Transposed2 => Sizes::of::<Split, Split>(),
+            ConvKind::PlaneTransposed2 => Sizes::of::<Alone, Split>(),
+            ConvKind::PlaneUp2 => Sizes::of::<Alone, UpTwo>(),
         },
         Walk::Back(kind) => match kind {
             ConvKind::Same3 => Sizes::of::<SameBack, SameBack>(),
@@ -163,6 +166,8 @@ fn sizes(walk: Walk) -> Sizes {
             ConvKind::Up3 => Sizes::of::<UpBack, UpBack>(),
             ConvKind::Pointwise => Sizes::of::<Alone, Alone>(),
             ConvKind::Transposed2 => Sizes::of::<Join, Join>(),
+            ConvKind::PlaneTransposed2 => Sizes::of::<Alone, Join>(),
+            ConvKind::PlaneUp2 => Sizes::of::<Alone, UpTwoBack>(),
         },
     }
 }

@@ -8,11 +8,12 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`geometry`] | the convolutions and what they do to the grid |
+//! | [`geometry`] | the convolutions and pools, and what they do to the grid |
 //! | [`pack`] | their channels |
 //! | [`fast`] | every convolution, its data gradient and its weight gradient, with fewer products than its definition |
 //! | [`stem`] | the first convolution, from one channel |
-//! | [`resize`] | max pooling and trilinear upsampling |
+//! | [`pool`] | max pooling |
+//! | [`resize`] | trilinear upsampling |
 //! | [`peak`] | multiply-adds on registers alone: what the machine can do at best |
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
 //! | [`norm_grad`] | their gradients |
@@ -42,6 +43,7 @@ pub mod norm;
 pub mod norm_grad;
 pub mod pack;
 pub mod peak;
+pub mod pool;
 pub mod resize;
 pub mod stem;
 mod store;

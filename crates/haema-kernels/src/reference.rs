@@ -70,9 +70,28 @@ pub(crate) fn met(
     k: usize,
     in_size: [usize; 3],
 ) -> Option<[isize; 3]> {
-    if kind == ConvKind::Transposed2 {
-        let own = [k / 4, k / 2 % 2, k % 2];
-        return (o.map(|o| o % 2) == own).then(|| o.map(|o| (o / 2) as isize));
+    match kind {
+        ConvKind::Transposed2 => {
+            let own = [k / 4, k / 2 % 2, k % 2];
+            return (o.map(|o| o % 2) == own).then(|| o.map(|o| (o / 2) as isize));
+        }
+        ConvKind::PlaneTransposed2 => {
+            let [z, y, x] = o;
+            return ([y % 2, x % 2] == [k / 2, k % 2]).then_some([
+                z as isize,
+                (y / 2) as isize,
+                (x / 2) as isize,
+            ]);
+        }
+        ConvKind::PlaneUp2 => {
+            let [z, y, x] = [o[0], o[1] + k / 2, o[2] + k % 2];
+            return (y < 2 * in_size[1] && x < 2 * in_size[2]).then_some([
+                z as isize,
+                (y / 2) as isize,
+                (x / 2) as isize,
+            ]);
+        }
+        _ => {}
     }
     let k = if kind == ConvKind::Plane3 { 9 + k } else { k };
     let tap = [k / 9, k / 3 % 3, k % 3];
@@ -92,7 +111,9 @@ pub(crate) fn met(
                 }
                 fine / 2
             }
-            ConvKind::Transposed2 => unreachable!("answered above"),
+            ConvKind::Transposed2 | ConvKind::PlaneTransposed2 | ConvKind::PlaneUp2 => {
+                unreachable!("answered above")
+            }
         };
     }
     Some(at)
@@ -192,25 +213,27 @@ proptest! {
     #[test]
     fn the_stem_agrees_with_the_blocked_convolution(
         d in 1_usize..4, h in 1_usize..6, w in 1_usize..20, out in 1_usize..20,
+        is_plane in prop::bool::ANY,
     ) {
-        let case = Case::new(ConvKind::Same3, [d, h, w], &[1], out);
+        let kind = if is_plane { ConvKind::Plane3 } else { ConvKind::Same3 };
+        let case = Case::new(kind, [d, h, w], &[1], out);
         let (in_shape, blocked) = case.inputs[0].blocked();
         let input: Vec<f32> = blocked.iter().map(|block| block.0[0]).collect();
         let view = ScalarView::new(in_shape, &input);
-        let mut weights = vec![ChannelBlock::default(); stem::weight_len(out)];
-        stem::pack_weights(out, |o, k| case.weight(o, 0, k), &mut weights);
+        let mut weights = vec![ChannelBlock::default(); stem::weight_len(kind, out)];
+        stem::pack_weights(kind, out, |o, k| case.weight(o, 0, k), &mut weights);
         let shape = Shape::new([d, h, w], out);
         for door in Door::all() {
             let mut got = vec![ChannelBlock::default(); shape.len()];
             let mut stats = vec![ChannelStats::default(); shape.blocks];
             for (z, slab) in got.chunks_mut(shape.slab_len()).enumerate() {
                 let write = (shape, Write::Set);
-                stem::plane(door, (view, &weights), write, z, (slab, &mut stats));
+                stem::plane(door, kind, (view, &weights), write, z, (slab, &mut stats));
             }
             check(&case, shape, &got, 28.0, door.name());
-            let mut grad = vec![ChannelBlock::default(); stem::weight_len(out)];
+            let mut grad = vec![ChannelBlock::default(); stem::weight_len(kind, out)];
             for (z, slab) in got.chunks(shape.slab_len()).enumerate() {
-                stem::weight_grad_plane(door, view, (shape, slab), z, &mut grad);
+                stem::weight_grad_plane(door, kind, view, (shape, slab), z, &mut grad);
             }
             // Fed its own output, Σ grad · weight = Σ out².
             let left: f64 = stats.iter().flat_map(|s| s.sum_of_squares).sum();

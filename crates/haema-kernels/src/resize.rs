@@ -1,81 +1,13 @@
-//! Max pooling and trilinear upsampling by 2, forward and backward.
+//! Trilinear upsampling by 2, forward and backward.
 //!
 //! Bound by memory, so plain lane-wise loops serve every door.
 
-use crate::layout::{ChannelBlock, LANES, Shape, View, Write};
+use crate::layout::{ChannelBlock, Shape, View, Write};
 
 #[inline(always)]
 fn for_lanes(to: &mut ChannelBlock, mut f: impl FnMut(usize, &mut f32)) {
     for (lane, value) in to.0.iter_mut().enumerate() {
         f(lane, value);
-    }
-}
-
-/// The eight input voxels of one output voxel of a pool, as offsets in their plane and plane.
-fn window(input: Shape, block: usize, [z, y, x]: [usize; 3]) -> impl Iterator<Item = usize> {
-    let [depth, height, width] = input.size;
-    (0..8).filter_map(move |i| {
-        let [z, y, x] = [2 * z + i / 4, 2 * y + i / 2 % 2, 2 * x + i % 2];
-        let inside = z < depth && y < height && x < width;
-        inside.then(|| z * input.slab_len() + input.offset_in_slab(block, y, x))
-    })
-}
-
-/// Plane `z` of the maximum over 2³ voxels, into `out`, a slab of half the input's size.
-///
-/// # Panics
-///
-/// Where a length does not fit.
-pub fn max_pool_plane(input: View<'_>, shape: Shape, z: usize, out: &mut [ChannelBlock]) {
-    assert_eq!(out.len(), shape.slab_len(), "max pool: not a slab");
-    assert_eq!(shape.size, input.shape.size.map(|n| n.div_ceil(2)), "max pool: sizes");
-    for block in 0..shape.blocks {
-        for y in 0..shape.size[1] {
-            for x in 0..shape.size[2] {
-                let place = &mut out[shape.offset_in_slab(block, y, x)];
-                *place = ChannelBlock([f32::NEG_INFINITY; LANES]);
-                for at in window(input.shape, block, [z, y, x]) {
-                    for_lanes(place, |lane, value| *value = value.max(input.data[at].0[lane]));
-                }
-            }
-        }
-    }
-}
-
-/// Leaves the gradient of [`max_pool_plane`] in `grad`, the slabs of the input that plane `z` reads:
-/// each goes to the first voxel that has the maximum.
-///
-/// # Panics
-///
-/// Where a length does not fit.
-pub fn max_pool_grad_plane(
-    input: View<'_>,
-    (shape, out, out_grad): (Shape, &[ChannelBlock], &[ChannelBlock]),
-    z: usize,
-    (grad, write): (&mut [ChannelBlock], Write),
-) {
-    let first = 2 * z * input.shape.slab_len();
-    assert_eq!(out.len(), shape.slab_len(), "max pool: not a slab");
-    assert_eq!(out_grad.len(), shape.slab_len(), "max pool: not a slab");
-    for block in 0..shape.blocks {
-        for y in 0..shape.size[1] {
-            for x in 0..shape.size[2] {
-                let at_out = shape.offset_in_slab(block, y, x);
-                let mut is_open = [true; LANES];
-                for at in window(input.shape, block, [z, y, x]) {
-                    // Every voxel is in one window.
-                    if write == Write::Set {
-                        grad[at - first] = ChannelBlock::default();
-                    }
-                    for_lanes(&mut grad[at - first], |lane, value| {
-                        if is_open[lane] && input.data[at].0[lane] == out[at_out].0[lane] {
-                            *value += out_grad[at_out].0[lane];
-                            is_open[lane] = false;
-                        }
-                    });
-                }
-            }
-        }
     }
 }
 
@@ -161,6 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::layout::LANES;
 
     fn tensor(size: [usize; 3], seed: usize) -> (Shape, Vec<ChannelBlock>) {
         let shape = Shape::new(size, 20);
@@ -187,37 +120,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_pool_takes_the_maximum_and_its_gradient_finds_it(
-            d in 1_usize..4, h in 1_usize..5, w in 1_usize..6,
-        ) {
-            let (shape, data) = tensor([2 * d, 2 * h, 2 * w], 37);
-            let input = View::new(shape, &data);
-            let half = Shape::new([d, h, w], 20);
-            let mut total = 0.0;
-            for z in 0..d {
-                let mut out = vec![ChannelBlock::default(); half.slab_len()];
-                max_pool_plane(input, half, z, &mut out);
-                for (block, y, x, lane) in [(0, 0, 0, 3), (1, h - 1, w - 1, 1)] {
-                    let values = (0..8).map(|i| {
-                        let at = (2 * z + i / 4) * shape.slab_len()
-                            + shape.offset_in_slab(block, 2 * y + i / 2 % 2, 2 * x + i % 2);
-                        data[at].0[lane]
-                    });
-                    let largest = values.fold(f32::MIN, f32::max);
-                    prop_assert_eq!(out[half.offset_in_slab(block, y, x)].0[lane], largest);
-                }
-                let ones = vec![ChannelBlock([1.0; LANES]); half.slab_len()];
-                // What stood there before must not count.
-                let mut grad = vec![ChannelBlock([7.0; LANES]); 2 * shape.slab_len()];
-                max_pool_grad_plane(input, (half, &out, &ones), z, (&mut grad, Write::Set));
-                let slabs = &data[2 * z * shape.slab_len()..][..2 * shape.slab_len()];
-                // Each maximum is met once: Σ grad · input = Σ out.
-                total += inner(&grad, slabs) - inner(&out, &ones);
-            }
-            prop_assert!(total.abs() < 1e-3, "{total}");
-        }
-
         #[test]
         fn the_trilinear_gradient_is_the_adjoint(
             d in 1_usize..4, h in 1_usize..5, w in 1_usize..6,

@@ -1,12 +1,22 @@
-//! The first convolution: 3³ from one channel. Its input is not channel-blocked, for fifteen of
-//! sixteen lanes would be empty.
+//! The first convolution: 3³, or 3 × 3 in the plane, from one channel. Its input is not
+//! channel-blocked, for fifteen of sixteen lanes would be empty.
 
+use crate::geometry::ConvKind;
 use crate::isa::{Door, Isa, Kernel};
 use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, Write};
 use crate::store::{add_row, store};
 
-/// Taps of the kernel.
-const TAPS: usize = 27;
+/// Taps of a kernel of 3³.
+const SPACE: usize = 27;
+/// Taps of one of 3 × 3.
+const PLANE: usize = 9;
+
+/// Plane, row and column of a tap of a kernel of so many.
+#[inline(always)]
+fn place<const TAPS: usize>(tap: usize) -> [usize; 3] {
+    let plane = if TAPS == PLANE { 1 } else { tap / 9 };
+    [plane, tap / 3 % 3, tap % 3]
+}
 
 /// One channel to read: `[z][y + 1][x + 1]`, rows and columns with the halo and padding of
 /// [`Shape`].
@@ -41,9 +51,14 @@ impl<'a> ScalarView<'a> {
     }
 }
 
+/// Whether a first convolution of this kind can be run here.
+pub fn takes(kind: ConvKind) -> bool {
+    matches!(kind, ConvKind::Same3 | ConvKind::Plane3)
+}
+
 /// Elements of the packed weights of so many output channels.
-pub fn weight_len(out_channels: usize) -> usize {
-    out_channels.div_ceil(LANES) * TAPS
+pub fn weight_len(kind: ConvKind, out_channels: usize) -> usize {
+    out_channels.div_ceil(LANES) * kind.kernel_len()
 }
 
 /// Packs weights, `weight(output channel, kernel tap)`.
@@ -52,15 +67,17 @@ pub fn weight_len(out_channels: usize) -> usize {
 ///
 /// Where `into` is not [`weight_len`] long.
 pub fn pack_weights(
+    kind: ConvKind,
     out_channels: usize,
     weight: impl Fn(usize, usize) -> f32,
     into: &mut [ChannelBlock],
 ) {
-    assert_eq!(into.len(), weight_len(out_channels), "stem: wrong length");
+    assert_eq!(into.len(), weight_len(kind, out_channels), "stem: wrong length");
     into.fill(ChannelBlock::default());
+    let taps = kind.kernel_len();
     for o in 0..out_channels {
-        for tap in 0..TAPS {
-            into[o / LANES * TAPS + tap].0[o % LANES] = weight(o, tap);
+        for tap in 0..taps {
+            into[o / LANES * taps + tap].0[o % LANES] = weight(o, tap);
         }
     }
 }
@@ -70,22 +87,25 @@ pub fn pack_weights(
 ///
 /// # Panics
 ///
-/// Where a length does not fit.
+/// Where a length does not fit, or the kernel [is not taken](takes).
 pub fn plane(
     door: Door,
+    kind: ConvKind,
     (input, weights): (ScalarView<'_>, &[ChannelBlock]),
     (out_shape, write): (Shape, Write),
     z: usize,
     (out, stats): (&mut [ChannelBlock], &mut [ChannelStats]),
 ) {
     assert_eq!(input.shape.size, out_shape.size, "stem: sizes differ");
-    assert_eq!(weights.len(), out_shape.blocks * TAPS, "stem: weights do not fit");
+    assert!(takes(kind), "stem: {kind:?}");
+    assert_eq!(weights.len(), out_shape.blocks * kind.kernel_len(), "stem: weights do not fit");
     assert_eq!(out.len(), out_shape.slab_len(), "stem: not a slab");
     assert!(stats.is_empty() || stats.len() == out_shape.blocks, "stem: stats do not fit");
-    door.run(Plane { input, weights, shape: out_shape, write, z, out, stats });
+    door.run(Plane { kind, input, weights, shape: out_shape, write, z, out, stats });
 }
 
 struct Plane<'a> {
+    kind: ConvKind,
     input: ScalarView<'a>,
     weights: &'a [ChannelBlock],
     shape: Shape,
@@ -98,6 +118,16 @@ struct Plane<'a> {
 impl Kernel for Plane<'_> {
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
+        match self.kind {
+            ConvKind::Plane3 => self.rows::<I, PLANE>(isa),
+            _ => self.rows::<I, SPACE>(isa),
+        }
+    }
+}
+
+impl Plane<'_> {
+    #[inline(always)]
+    fn rows<I: Isa, const TAPS: usize>(&mut self, isa: I) {
         let [_, height, width] = self.shape.size;
         for block in 0..self.shape.blocks {
             for y in 0..height {
@@ -105,9 +135,9 @@ impl Kernel for Plane<'_> {
                 let mut x = 0;
                 while x < width {
                     x += match (I::HAS_MANY_REGISTERS, width - x) {
-                        (true, 16..) => self.run_of::<I, 16>(isa, block, [y, x], &mut sums),
-                        (_, 4..) => self.run_of::<I, 4>(isa, block, [y, x], &mut sums),
-                        _ => self.run_of::<I, 1>(isa, block, [y, x], &mut sums),
+                        (true, 16..) => self.run_of::<I, 16, TAPS>(isa, block, [y, x], &mut sums),
+                        (_, 4..) => self.run_of::<I, 4, TAPS>(isa, block, [y, x], &mut sums),
+                        _ => self.run_of::<I, 1, TAPS>(isa, block, [y, x], &mut sums),
                     };
                 }
                 if let Some(stats) = self.stats.get_mut(block) {
@@ -116,11 +146,9 @@ impl Kernel for Plane<'_> {
             }
         }
     }
-}
 
-impl Plane<'_> {
     #[inline(always)]
-    fn run_of<I: Isa, const R: usize>(
+    fn run_of<I: Isa, const R: usize, const TAPS: usize>(
         &mut self,
         isa: I,
         block: usize,
@@ -129,7 +157,7 @@ impl Plane<'_> {
     ) -> usize {
         let mut sums = [isa.splat(0.0); R];
         for tap in 0..TAPS {
-            let Some(row) = self.input.row(self.z, [tap / 9, tap / 3 % 3, tap % 3], y) else {
+            let Some(row) = self.input.row(self.z, place::<TAPS>(tap), y) else {
                 continue;
             };
             let row = &row[x..x + R];
@@ -153,20 +181,23 @@ impl Plane<'_> {
 ///
 /// # Panics
 ///
-/// Where a length does not fit.
+/// Where a length does not fit, or the kernel [is not taken](takes).
 pub fn weight_grad_plane(
     door: Door,
+    kind: ConvKind,
     input: ScalarView<'_>,
     (out_shape, out_grad): (Shape, &[ChannelBlock]),
     z: usize,
     grad: &mut [ChannelBlock],
 ) {
     assert_eq!(out_grad.len(), out_shape.slab_len(), "stem: not a slab");
-    assert_eq!(grad.len(), out_shape.blocks * TAPS, "stem: wrong length");
-    door.run(GradPlane { input, shape: out_shape, out_grad, z, grad });
+    assert!(takes(kind), "stem: {kind:?}");
+    assert_eq!(grad.len(), out_shape.blocks * kind.kernel_len(), "stem: wrong length");
+    door.run(GradPlane { kind, input, shape: out_shape, out_grad, z, grad });
 }
 
 struct GradPlane<'a> {
+    kind: ConvKind,
     input: ScalarView<'a>,
     shape: Shape,
     out_grad: &'a [ChannelBlock],
@@ -176,16 +207,27 @@ struct GradPlane<'a> {
 
 impl Kernel for GradPlane<'_> {
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
+    fn run<I: Isa>(mut self, isa: I) {
+        match self.kind {
+            ConvKind::Plane3 => self.planes::<I, PLANE>(isa),
+            _ => self.planes::<I, SPACE>(isa),
+        }
+    }
+}
+
+impl GradPlane<'_> {
+    #[inline(always)]
+    fn planes<I: Isa, const TAPS: usize>(&mut self, isa: I) {
         let [_, height, width] = self.shape.size;
         for block in 0..self.shape.blocks {
-            for kz in 0..3 {
-                let mut open = [isa.splat(0.0); 9];
+            for first in (0..TAPS).step_by(PLANE) {
+                let mut open = [isa.splat(0.0); PLANE];
                 for y in 0..height {
                     let start = self.shape.offset_in_slab(block, y, 0);
                     let grads = &self.out_grad[start..start + width];
-                    let rows: [Option<&[f32]>; 9] =
-                        std::array::from_fn(|t| self.input.row(self.z, [kz, t / 3, t % 3], y));
+                    let rows: [Option<&[f32]>; PLANE] = std::array::from_fn(|t| {
+                        self.input.row(self.z, place::<TAPS>(first + t), y)
+                    });
                     for (row, sum) in rows.iter().zip(&mut open) {
                         let Some(row) = row else { continue };
                         for (&value, grad) in row.iter().zip(grads) {
@@ -194,7 +236,7 @@ impl Kernel for GradPlane<'_> {
                     }
                 }
                 for (t, &sum) in open.iter().enumerate() {
-                    let place = &mut self.grad[block * TAPS + 9 * kz + t];
+                    let place = &mut self.grad[block * TAPS + first + t];
                     isa.store(isa.add(isa.load(place), sum), place);
                 }
             }

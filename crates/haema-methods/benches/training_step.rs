@@ -1,8 +1,8 @@
-//! One training step of CNN-DS, part by part: `cargo bench -p haema-methods --bench training_step`.
+//! One training step, part by part: `cargo bench -p haema-methods --bench training_step`.
 //!
-//! Base 16 on 64 × 128 × 128 voxels `[z, y, x]`, Dice, Adam: forward, loss, backward, update. The
-//! first step warms up. Every run must end with the same gradient, to the bit, else nothing is
-//! told. `--threads N --steps N --bf16` after `--`.
+//! CNN-DS of base 16 on 64 × 128 × 128 voxels `[z, y, x]`, Dice, Adam: forward, loss, backward, update.
+//! The first step warms up. `--threads N --steps N --bf16 --network NAME` after `--`, the name being
+//! a U-Net's.
 
 #![expect(clippy::print_stdout, reason = "prints a table")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop where it stands")]
@@ -10,17 +10,19 @@
 use std::time::{Duration, Instant};
 
 use haema_methods::cnn_ds::{CnnDs, Profile};
+use haema_methods::unet::UNet;
 use haema_nn::{
     Adam, AdamConfig, BlockTimes, DropoutSeed, Init, Loss, Parameters, StepTimes, Trainer,
     TrainingPrecision,
 };
 
-const SIZE: [usize; 3] = [64, 128, 128];
-
 fn main() {
     let threads = argument("--threads").unwrap_or(2);
     let steps = argument("--steps").unwrap_or(5).max(1);
-    let spec = CnnDs::profile(Profile::Recommended).spec();
+    let (spec, size) = match word("--network").and_then(|name| UNet::named(&name)) {
+        Some(unet) => (unet.spec(), unet.training_size()),
+        None => (CnnDs::profile(Profile::Recommended).spec(), [64, 128, 128]),
+    };
     let params = Parameters::init(&spec, Init::HeNormal, 0.0, 1);
     let mut adam = Adam::new(AdamConfig::default(), params.values().len());
     let precision = if std::env::args().any(|word| word == "--bf16") {
@@ -28,8 +30,8 @@ fn main() {
     } else {
         TrainingPrecision::F32
     };
-    let mut trainer = Trainer::with_precision(spec, params, SIZE, (threads, precision)).unwrap();
-    let n: usize = SIZE.iter().product();
+    let mut trainer = Trainer::with_precision(spec, params, size, (threads, precision)).unwrap();
+    let n: usize = size.iter().product();
     let input: Vec<f32> = (0..n).map(|i| ((i * 7919) % 101) as f32 / 101.0).collect();
     let target: Vec<f32> = (0..n).map(|i| f32::from(u8::from(i % 128 > 80))).collect();
     let mut grad = vec![0.0; n];
@@ -41,16 +43,16 @@ fn main() {
         let value = Loss::Dice.value_and_grad(logits, &target, &mut grad);
         let loss_time = before_loss.elapsed();
         trainer.backward(&grad);
-        trainer.update(|values, gradient| adam.update(1e-4, gradient, values));
+        trainer.descend(&mut adam, 1e-4);
         if step > 0 {
             runs.push((start.elapsed(), loss_time, trainer.times().clone()));
         }
         assert!(value.loss.is_finite());
     }
-    println!("training step, CNN-DS base 16, {SIZE:?} [z, y, x]");
+    println!("training step, {}, {size:?} [z, y, x]", trainer.spec().name);
     println!("{threads} threads, {precision:?}, median of {steps}");
     print_table(&runs);
-    let planned = Trainer::bytes(trainer.spec(), SIZE, precision).unwrap();
+    let planned = Trainer::bytes(trainer.spec(), size, precision).unwrap();
     println!("planned memory {:>8} MB", planned / 1_000_000);
     match high_water_mark() {
         Some(kilobytes) => println!("peak memory    {:>8} MB", kilobytes / 1000),
@@ -58,8 +60,12 @@ fn main() {
     }
 }
 
+fn word(name: &str) -> Option<String> {
+    std::env::args().skip_while(|word| word != name).nth(1)
+}
+
 fn argument(name: &str) -> Option<usize> {
-    std::env::args().skip_while(|word| word != name).nth(1)?.parse().ok()
+    word(name)?.parse().ok()
 }
 
 /// `VmHWM` of this process on Linux, kB.

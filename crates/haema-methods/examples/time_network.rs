@@ -1,9 +1,10 @@
-//! Times the network of CNN-DS alone: `cargo run --release -p haema-methods --example time_network
-//! -- THREADS REPEATS [DOOR]`.
+//! Times a network alone: `cargo run --release -p haema-methods --example time_network
+//! -- THREADS REPEATS [DOOR] [NETWORK]`. DOOR may be `best`; NETWORK is CNN-DS or the name of a U-Net.
 
 use std::time::Instant;
 
 use haema_methods::cnn_ds::{CnnDs, Profile};
+use haema_methods::unet::UNet;
 use haema_nn::{Door, Executor, Init, Parameters};
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]
@@ -14,9 +15,12 @@ fn main() {
     let door = Door::all()
         .into_iter()
         .find(|door| Some(door.name()) == arguments.get(3).map(String::as_str));
-    let spec = CnnDs::profile(Profile::Recommended).spec();
+    let (spec, size) = match arguments.get(4).and_then(|name| UNet::named(name)) {
+        Some(unet) => (unet.spec(), unet.training_size()),
+        None => (CnnDs::profile(Profile::Recommended).spec(), [64, 128, 128]),
+    };
     let params = Parameters::init(&spec, Init::HeNormal, 0.0, 1);
-    let size = [64, 128, 128];
+    println!("{}, {size:?} [z, y, x]", spec.name);
     let input: Vec<f32> =
         (0..size.iter().product::<usize>()).map(|i| ((i * 7919) % 101) as f32 / 101.0).collect();
     let started = Instant::now();

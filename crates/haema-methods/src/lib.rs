@@ -2,3 +2,6 @@
 
 pub mod cnn_ds;
 pub mod frame;
+#[cfg(test)]
+mod generator;
+pub mod unet;

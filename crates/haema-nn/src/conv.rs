@@ -91,7 +91,7 @@ impl Conv {
         packed.resize(self.weight_len(), ChannelBlock::default());
         let channels = self.channels();
         if self.is_stem {
-            stem::pack_weights(self.out_channels, |o, k| weight(o, 0, k), &mut packed);
+            stem::pack_weights(self.kind, self.out_channels, |o, k| weight(o, 0, k), &mut packed);
         } else {
             fast::pack_weights(self.kind, channels, weight, &mut packed);
         }
@@ -120,7 +120,7 @@ impl Conv {
                     || (),
                     |(z, pair), ()| {
                         let out = (out_shape, write);
-                        stem::plane(machine.door, (*input, weights), out, z, pair);
+                        stem::plane(machine.door, self.kind, (*input, weights), out, z, pair);
                     },
                 );
             }
@@ -135,7 +135,7 @@ impl Conv {
     /// Elements of its packed weights, and of the sums of their gradient.
     pub(crate) fn weight_len(&self) -> usize {
         if self.is_stem {
-            return stem::weight_len(self.out_channels);
+            return stem::weight_len(self.kind, self.out_channels);
         }
         fast::weight_len(self.kind, self.channels())
     }

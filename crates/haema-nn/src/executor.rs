@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use haema_kernels::logits::{self, Logits};
 use haema_kernels::norm::{self as kernel, Activation};
-use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View, resize};
+use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View, pool, resize};
 
 use crate::conv::{Inputs, Machine};
 use crate::logistic::sigmoid;
@@ -212,10 +212,12 @@ impl Executor {
             }
             Work::Norm => {
                 out.copy_from_slice(views[0].data);
-                crate::node::sums(machine, View::new(shape, out), &mut self.stats);
+                if steps[i].finish.as_ref().is_some_and(|finish| finish.norm.is_some()) {
+                    crate::node::sums(machine, View::new(shape, out), &mut self.stats);
+                }
             }
-            Work::MaxPool2 => parallel::chunks(machine.threads, out, slab, |z, out| {
-                resize::max_pool_plane(views[0], shape, z, out);
+            Work::MaxPool(kind) => parallel::chunks(machine.threads, out, slab, |z, out| {
+                pool::max_plane(machine.door, *kind, views[0], (shape, z), out);
             }),
             Work::Trilinear2 => parallel::chunks(machine.threads, out, slab, |z, out| {
                 resize::trilinear_plane(views[0], shape, z, out);

@@ -44,7 +44,7 @@ pub use peak::Peak;
 pub use schedule::{EarlyStop, Plateau};
 pub use spec::{
     BlockSpec, ConvSpec, DropoutKind, Kernel, LayerRow, NetSpec, NormActSpec, NormMode, NormSpec,
-    Op, SpecError, Up,
+    Op, SpecError, Statistics, Up,
 };
 pub use step_times::{BlockTimes, StepTimes};
 pub use trainer::{DropoutSeed, Trainer, TrainingPrecision};

@@ -1,7 +1,9 @@
 //! One block of a network in training, on the way forward; [`crate::node_grad`] is the way back.
 
 use haema_kernels::norm::{self as kernel, Activation, ChannelMap};
-use haema_kernels::{ChannelBlock, ChannelStats, HalfBlock, Shape, View, half, norm_grad, resize};
+use haema_kernels::{
+    ChannelBlock, ChannelStats, HalfBlock, Shape, View, half, norm_grad, pool, resize,
+};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -9,7 +11,7 @@ use crate::conv::{Conv, Inputs, Machine};
 use crate::norm::{self, Moments, NormParams};
 use crate::parallel;
 use crate::params::Parameters;
-use crate::spec::{BlockSpec, ConvSpec, DropoutKind, NetSpec, NormSpec, Op};
+use crate::spec::{BlockSpec, ConvSpec, DropoutKind, NetSpec, NormSpec, Op, Statistics};
 use crate::sum_up;
 use crate::tensor::{HalfTensor, InputTensor, Slots, Tensor};
 use crate::train_plan::{NodePlan, Raw, Source};
@@ -28,18 +30,26 @@ impl Finish {
         match op {
             Op::Conv(spec) => Some(Self { norm: spec.norm, slope: spec.slope }),
             Op::Norm(spec) => Some(Self { norm: Some(spec.norm), slope: spec.slope }),
-            Op::MaxPool2 | Op::Trilinear2 | Op::SumUp => None,
+            Op::MaxPool2 | Op::PlaneMaxPool2 | Op::Trilinear2 | Op::SumUp => None,
         }
     }
 
-    /// The parameters of a block that this needs.
-    pub(crate) fn params<'a>(&self, params: &'a Parameters, block: &BlockSpec) -> NormParams<'a> {
-        let part = |name: &str| params.get(&format!("{}.{name}", block.name));
-        NormParams {
-            bias: matches!(block.op, Op::Conv(_)).then(|| part("conv.bias")),
-            affine: self.norm.map(|_| (part("norm.gamma"), part("norm.beta"))),
-        }
+    /// The normalisation, where it takes running statistics unless it trains.
+    pub(crate) fn with_running(&self) -> Option<NormSpec> {
+        self.norm.filter(|norm| norm.statistics != Statistics::Own)
     }
+}
+
+/// The parameters of what follows a block's convolution, or of a normalisation alone.
+pub(crate) fn norm_params<'a>(params: &'a Parameters, block: &BlockSpec) -> NormParams<'a> {
+    let part = |name: &str| params.find(&format!("{}.{name}", block.name));
+    let affine = part("norm.gamma").zip(part("norm.beta"));
+    let channels = match &block.op {
+        Op::Conv(spec) => spec.out_channels,
+        _ => affine.map_or(0, |(gamma, _)| gamma.len()),
+    };
+    let running = part("norm.mean").zip(part("norm.variance"));
+    NormParams { channels, bias: part("conv.bias"), affine, running }
 }
 
 /// Sums of a tensor's planes, for a normalisation that no convolution precedes.
@@ -148,9 +158,10 @@ impl Node {
                     kernel::forward(machine.door, shape, activation, from, (None, z), out);
                 });
             }
-            Op::MaxPool2 => {
+            Op::MaxPool2 | Op::PlaneMaxPool2 => {
+                let kind = block.op.pool().expect("both are pools");
                 parallel::chunks(machine.threads, out.elements_mut(), slab, |z, out| {
-                    resize::max_pool_plane(views[0], shape, z, out);
+                    pool::max_plane(machine.door, kind, views[0], (shape, z), out);
                 });
             }
             Op::Trilinear2 => {
@@ -225,12 +236,14 @@ fn set_maps(
     maps: &mut Vec<ChannelMap>,
 ) -> Option<Moments> {
     let finish = Finish::of(&block.op).expect("this block ends in an activation");
-    let params = finish.params(step.params, block);
-    let moments = finish.norm.map(|norm| {
+    let params = norm_params(step.params, block);
+    let running = finish.with_running().filter(|_| step.dropout == DropoutSeed::Off);
+    let running = running.and_then(|norm| Moments::running(params, norm));
+    let moments = running.or_else(|| {
         let total = norm::reduce(stats, shape.blocks);
-        Moments::new(&total, params.channels(), shape.voxels(), norm)
+        finish.norm.map(|norm| Moments::new(&total, params.channels, shape.voxels(), norm))
     });
-    let keep = keep(&block.op, params.channels(), (step.dropout, index as u64));
+    let keep = keep(&block.op, params.channels, (step.dropout, index as u64));
     *maps = norm::maps(moments.as_ref(), params, |channel| keep[channel]);
     moments
 }

@@ -3,7 +3,7 @@
 use haema_kernels::layout::Write;
 use haema_kernels::norm::Activation;
 use haema_kernels::norm_grad::{self, ChannelGrad, Slab};
-use haema_kernels::{ChannelStats, Shape, resize};
+use haema_kernels::{ChannelStats, Shape, pool, resize};
 
 use crate::conv::{GradParts, Inputs, Machine};
 use crate::node::{self, Finish, Node, Step};
@@ -69,7 +69,7 @@ impl Node {
             node::drop_elements(machine, share, (seed, self.index as u64), &mut grad);
         }
         let finish = Finish::of(&block.op).expect("this block ends in an activation");
-        let params = finish.params(step.params, block);
+        let params = node::norm_params(step.params, block);
         let activation = Activation { maps: &self.maps, slope: finish.slope };
         let sums = Sums { machine, shape, activation, stats: &mut self.stats };
         let moments = self.moments.as_ref();
@@ -120,13 +120,9 @@ impl Node {
             }
         };
         step.slots.put(back.grad, grad);
-        let names = if finish.norm.is_some() {
-            [Some("norm.gamma"), Some("norm.beta")]
-        } else {
-            [None, Some("conv.bias")]
-        };
-        for (part, name) in names.into_iter().enumerate() {
-            let Some(name) = name else { continue };
+        let has = [params.affine.is_some(), params.affine.is_some(), params.bias.is_some()];
+        let names = ["norm.gamma", "norm.beta", "conv.bias"].into_iter().enumerate();
+        for (part, name) in names.filter(|&(part, _)| has[part]) {
             let values = gradient.get_mut(&format!("{}.{name}", block.name));
             for (value, of_param) in values.iter_mut().zip(&of_params) {
                 *value = of_param[part];
@@ -171,14 +167,14 @@ impl Node {
                 conv.backward_data(machine, input, from.view(), (shape, place, is_first));
             }
             Op::Norm(_) => node::add(machine, from.view(), &mut grad),
-            Op::MaxPool2 => {
+            Op::MaxPool2 | Op::PlaneMaxPool2 => {
+                let kind = block.op.pool().expect("both are pools");
                 let read = back.reads[0].expect("only a convolution reads the network's input");
-                let out = back.out.expect("the plan keeps a pool's output");
                 let read = node::view(step.slots, before, read);
-                let out = step.slots.get(out);
-                parallel::chunks(machine.threads, place, 2 * shape.slab_len(), |z, slabs| {
-                    let pooled = (out.shape, out.slab(z), from.slab(z));
-                    resize::max_pool_grad_plane(read, pooled, z, (slabs, write));
+                let len = kind.window()[0] * shape.slab_len();
+                parallel::chunks(machine.threads, place, len, |z, slabs| {
+                    let from = (from.view(), z);
+                    pool::max_grad_plane(machine.door, kind, read, from, (slabs, write));
                 });
             }
             Op::Trilinear2 => resize::trilinear_grad(from.view(), shape, (place, write)),

@@ -53,13 +53,14 @@ pub enum OnnxError {
     Spec(#[from] SpecError),
     /// The size cannot be halved as often as the network does.
     #[error(
-        "the size {found:?} [z, y, x] does not go through the network: wanted multiples of {divisor}"
+        "the size {found:?} [z, y, x] does not go through the network: wanted multiples of {}",
+        divisor_text(*divisor)
     )]
     Size {
         /// The size asked for.
         found: [usize; 3],
-        /// By what every side must be divisible.
-        divisor: usize,
+        /// By what its sides must be divisible.
+        divisor: [usize; 3],
     },
     /// More than the format can hold.
     #[error("the file would have {found} bytes: ONNX without external data holds {MOST_BYTES}")]
@@ -69,15 +70,22 @@ pub enum OnnxError {
     },
 }
 
-/// By what the sides of an input must be divisible.
+/// By what the sides `[z, y, x]` of an input must be divisible.
 ///
 /// # Errors
 ///
 /// [`SpecError`] where the blocks are no network.
-pub fn size_divisor(spec: &NetSpec) -> Result<usize, SpecError> {
+pub fn size_divisor(spec: &NetSpec) -> Result<[usize; 3], SpecError> {
     let shapes = spec.shapes([LARGE_SIDE; 3])?;
-    let coarsest = shapes.iter().map(|shape| shape[1]).min().unwrap_or(LARGE_SIDE);
-    Ok(LARGE_SIDE / coarsest.max(1))
+    Ok([1, 2, 3].map(|axis| {
+        let coarsest = shapes.iter().map(|shape| shape[axis]).min().unwrap_or(LARGE_SIDE);
+        LARGE_SIDE / coarsest.max(1)
+    }))
+}
+
+/// One number where all sides agree, else all.
+fn divisor_text([z, y, x]: [usize; 3]) -> String {
+    if z == y && y == x { z.to_string() } else { format!("[{z}, {y}, {x}]") }
 }
 
 /// Writes a network as ONNX, for inputs of one `size` `[z, y, x]`, or of any whose sides are multiples
@@ -96,7 +104,7 @@ pub fn to_onnx(
 ) -> Result<Vec<u8>, OnnxError> {
     let divisor = size_divisor(spec)?;
     if let Some(found) = size {
-        if found.iter().any(|&n| n == 0 || n % divisor != 0) {
+        if found.iter().zip(divisor).any(|(&n, by)| n == 0 || n % by != 0) {
             return Err(OnnxError::Size { found, divisor });
         }
         spec.shapes(found)?;
@@ -110,7 +118,7 @@ pub fn to_onnx(
         .text(6, &header.description)
         .message(7, &graph)
         .message(8, &opset);
-    let own = BTreeMap::from([("size_divisor".to_owned(), divisor.to_string())]);
+    let own = BTreeMap::from([("size_divisor".to_owned(), divisor_text(divisor))]);
     for (key, value) in own.iter().chain(&header.metadata) {
         model = model.message(14, &Message::new().text(1, key).text(2, value));
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::norm::Moments;
 use crate::spec::{NetSpec, SpecError};
 
 /// Name and shape of one parameter.
@@ -26,6 +27,11 @@ impl ParamInfo {
     /// Number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Whether it is a running mean or variance, which has no gradient.
+    pub fn is_statistic(&self) -> bool {
+        self.name.ends_with(".norm.mean") || self.name.ends_with(".norm.variance")
     }
 
     /// The last word of its name.
@@ -116,14 +122,15 @@ impl Parameters {
         Self { infos, ranges, values: vec![0.0; end] }
     }
 
-    /// Start values: weights by `init`, biases and β 0, γ 1, and the last bias `output_bias` (0, or
+    /// Start values: weights by `init`, biases, β and running means 0, γ and running variances 1, and
+    /// the last bias `output_bias` (0, or
     /// log(π/(1−π)) with the share π of foreground, which spares the first epochs).
     pub fn init(spec: &NetSpec, init: Init, output_bias: f32, seed: u64) -> Self {
         let mut params = Self::zeros(spec);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for info in params.infos.clone() {
             let values = params.get_mut(&info.name);
-            if info.part() == "gamma" {
+            if matches!(info.part(), "gamma" | "variance") {
                 values.fill(1.0);
             } else if info.part() == "weight" {
                 let kernel: usize = info.shape[2..].iter().product();
@@ -164,6 +171,11 @@ impl Parameters {
         &self.values[self.ranges[name].clone()]
     }
 
+    /// Values of one parameter, where the network has it.
+    pub(crate) fn find(&self, name: &str) -> Option<&[f32]> {
+        self.ranges.get(name).map(|range| &self.values[range.clone()])
+    }
+
     /// Values of one parameter, to change.
     ///
     /// # Panics
@@ -172,6 +184,39 @@ impl Parameters {
     pub fn get_mut(&mut self, name: &str) -> &mut [f32] {
         let range = self.ranges[name].clone();
         &mut self.values[range]
+    }
+
+    /// Where running statistics lie.
+    fn statistics(&self) -> impl Iterator<Item = Range<usize>> {
+        let own = self.infos.iter().filter(|info| info.is_statistic());
+        own.map(|info| self.ranges[&info.name].clone())
+    }
+
+    /// All running statistics.
+    pub(crate) fn clone_statistics(&self) -> Vec<f32> {
+        self.statistics().flat_map(|range| &self.values[range]).copied().collect()
+    }
+
+    /// Brings back what [`Parameters::clone_statistics`] gave.
+    pub(crate) fn set_statistics(&mut self, mut statistics: &[f32]) {
+        let ranges: Vec<_> = self.statistics().collect();
+        for range in ranges {
+            let (own, rest) = statistics.split_at(range.len());
+            self.values[range].copy_from_slice(own);
+            statistics = rest;
+        }
+    }
+
+    /// Moves the running statistics of a block towards those of a pass.
+    pub(crate) fn update_running(&mut self, block: &str, momentum: f64, moments: &Moments) {
+        let range = |part: &str| self.ranges.get(&format!("{block}.{part}")).cloned();
+        let (bias, mean) = (range("conv.bias"), range("norm.mean"));
+        let mean = mean.expect("a block with a momentum has running statistics");
+        let (before, rest) = self.values.split_at_mut(mean.start);
+        let (means, rest) = rest.split_at_mut(mean.len());
+        // The variance follows the mean, and the bias comes before them.
+        let variances = &mut rest[..mean.len()];
+        moments.update_running(momentum, bias.map(|bias| &before[bias]), (means, variances));
     }
 
     /// Writes a safetensors file: parameters, and the network and `metadata` beside them.
@@ -216,17 +261,19 @@ impl Parameters {
     pub fn from_bytes(
         bytes: &[u8],
     ) -> Result<(NetSpec, Self, BTreeMap<String, String>), WeightsError> {
-        let format = |reason: String| WeightsError::Format { reason };
+        let unreadable = |reason: String| WeightsError::Format { reason };
         let (_, header) =
-            SafeTensors::read_metadata(bytes).map_err(|error| format(error.to_string()))?;
+            SafeTensors::read_metadata(bytes).map_err(|error| unreadable(error.to_string()))?;
         let metadata = header.metadata().as_ref().and_then(|entries| entries.get("haema"));
-        let metadata = metadata.ok_or_else(|| format("no entry `haema` in its metadata".into()))?;
+        let metadata =
+            metadata.ok_or_else(|| unreadable("no entry `haema` in its metadata".into()))?;
         let mut metadata: BTreeMap<String, String> =
-            serde_json::from_str(metadata).map_err(|error| format(error.to_string()))?;
-        let spec = metadata.remove("spec").ok_or_else(|| format("no network in it".into()))?;
+            serde_json::from_str(metadata).map_err(|error| unreadable(error.to_string()))?;
+        let spec = metadata.remove("spec").ok_or_else(|| unreadable("no network in it".into()))?;
         let spec: NetSpec =
-            serde_json::from_str(&spec).map_err(|error| format(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| format(error.to_string()))?;
+            serde_json::from_str(&spec).map_err(|error| unreadable(error.to_string()))?;
+        let tensors =
+            SafeTensors::deserialize(bytes).map_err(|error| unreadable(error.to_string()))?;
         let mut params = Self::zeros(&spec);
         for info in params.infos.clone() {
             let tensor = tensors
@@ -237,9 +284,12 @@ impl Parameters {
                 let (found, wanted) = (tensor.shape().to_vec(), info.shape);
                 return Err(WeightsError::Shape { name: info.name, found, wanted });
             }
-            decode(&tensor, params.get_mut(&info.name)).map_err(format)?;
+            decode(&tensor, params.get_mut(&info.name)).map_err(unreadable)?;
             if params.get(&info.name).iter().any(|value| !value.is_finite()) {
                 return Err(WeightsError::NotFinite { name: info.name });
+            }
+            if info.part() == "variance" && params.get(&info.name).iter().any(|&v| v < 0.0) {
+                return Err(unreadable(format!("parameter {} has a negative value", info.name)));
             }
         }
         Ok((spec, params, metadata))

@@ -1,12 +1,15 @@
 //! The network as a list of blocks.
 
+mod error;
+mod shapes;
+
 use std::collections::HashMap;
 
-use haema_kernels::geometry::ConvKind;
+use haema_kernels::geometry::{ConvKind, PoolKind};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::params::ParamInfo;
+pub use error::SpecError;
 
 /// Version of the serialised form.
 const SCHEMA: u32 = 1;
@@ -46,11 +49,13 @@ pub struct BlockSpec {
 pub enum Op {
     /// Convolution, then normalisation, activation, channel dropout and residual sum, as far as set.
     Conv(ConvSpec),
-    /// Instance normalisation, then activation, of one tensor by itself: what comes before a
-    /// convolution in pre-activation order.
+    /// Normalisation, then activation, of one tensor by itself: what comes before a convolution in
+    /// pre-activation order.
     Norm(NormActSpec),
     /// Maximum over 2³ voxels.
     MaxPool2,
+    /// Maximum over 2 × 2 voxels in the plane.
+    PlaneMaxPool2,
     /// Trilinear upsampling by 2, half-pixel centres, edges repeated.
     Trilinear2,
     /// Sum of several tensors, each half the size of the next: nearest upsample by 2, add, and so on
@@ -68,6 +73,9 @@ pub struct ConvSpec {
     pub kernel: Kernel,
     /// What is done to the grid before it.
     pub up: Up,
+    /// Whether a bias is added to its result.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub bias: bool,
     /// Normalisation; none where absent.
     pub norm: Option<NormSpec>,
     /// Slope of leaky `ReLU` for negative values: 0 is `ReLU`, 1 no activation.
@@ -79,6 +87,15 @@ pub struct ConvSpec {
     pub dropout_kind: DropoutKind,
     /// An earlier block of the same shape, added at the end.
     pub residual: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// Normalisation and activation without a convolution.
@@ -117,12 +134,18 @@ pub enum Kernel {
     One,
     /// 3³.
     Three,
+    /// 3 × 3 in the plane.
+    PlaneThree,
+    /// 2 × 2 in the plane, padded after the end, as TensorFlow pads; only after [`Up::PlaneNearest2`].
+    PlaneTwo,
     /// 3³ with stride 2, output voxel `o` centred on input voxel `2 o`.
     ThreeDown,
     /// 3³ with stride 2, output voxel `o` centred on input voxel `2 o + 1`, as TensorFlow pads.
     ThreeDownTfSame,
     /// 2³ transposed with stride 2: each voxel becomes eight.
     TwoTransposed,
+    /// 2 × 2 transposed with stride 2 in the plane: each voxel becomes four.
+    PlaneTwoTransposed,
 }
 
 /// What is done to the grid before a convolution.
@@ -133,9 +156,11 @@ pub enum Up {
     None,
     /// Every voxel is repeated twice along each axis.
     Nearest2,
+    /// Every voxel is repeated twice along both axes of its plane.
+    PlaneNearest2,
 }
 
-/// Instance normalisation, affine.
+/// Normalisation of each channel over all its voxels, affine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NormSpec {
@@ -143,6 +168,32 @@ pub struct NormSpec {
     pub mode: NormMode,
     /// Keeps the quotient finite.
     pub eps: f64,
+    /// Whose mean and variance.
+    #[serde(default, skip_serializing_if = "Statistics::are_own")]
+    pub statistics: Statistics,
+}
+
+/// Whose mean and variance a normalisation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Statistics {
+    /// The tensor's own: instance normalisation. Of a stack of slices, or a batch of one volume, it is
+    /// batch normalisation by the batch at hand.
+    #[default]
+    Own,
+    /// In training the tensor's own, else a running mean of those: batch normalisation. The planes of
+    /// a tensor are the batch where no kernel reaches from one to the next; else the batch is one.
+    Running {
+        /// Share of the old mean that a step keeps, as in Keras; `PyTorch`'s is one less this. The
+        /// variance is that of a sample, `n / (n − 1)` times the one divided by, as in both.
+        momentum: f64,
+    },
+}
+
+impl Statistics {
+    fn are_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 /// Where the small number of a normalisation is added.
@@ -153,65 +204,6 @@ pub enum NormMode {
     Variance,
     /// `(x − μ) / (σ + ε)`.
     StandardDeviation,
-}
-
-/// Why a list of blocks is not a network.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum SpecError {
-    /// Written by another version.
-    #[error("network schema {found}, this version reads {SCHEMA}")]
-    Schema {
-        /// The number found.
-        found: u32,
-    },
-    /// No block.
-    #[error("the network has no blocks")]
-    Empty,
-    /// A name stands for two blocks.
-    #[error("two blocks are named {name}")]
-    Duplicate {
-        /// The name.
-        name: String,
-    },
-    /// A block reads what is not made before it.
-    #[error("block {block} reads {input}, which no earlier block makes")]
-    Unknown {
-        /// The block.
-        block: String,
-        /// The missing input.
-        input: String,
-    },
-    /// The kernel and the upsampling have no kernel of ours.
-    #[error("block {block}: {kernel:?} after {up:?} is not supported")]
-    Unsupported {
-        /// The block.
-        block: String,
-        /// Its kernel.
-        kernel: Kernel,
-        /// Its upsampling.
-        up: Up,
-    },
-    /// Sizes or channels of joined tensors do not fit.
-    #[error("block {block}: {input} is {found:?} [channels, z, y, x] where {wanted:?} was wanted")]
-    Shapes {
-        /// The block.
-        block: String,
-        /// The input that does not fit.
-        input: String,
-        /// Its shape.
-        found: [usize; 4],
-        /// What would fit.
-        wanted: [usize; 4],
-    },
-    /// A number is out of its range.
-    #[error("block {block}: {what}")]
-    Range {
-        /// The block.
-        block: String,
-        /// Which number, and its range.
-        what: &'static str,
-    },
 }
 
 /// One row of a layer table.
@@ -239,22 +231,67 @@ impl ConvSpec {
             (Kernel::ThreeDownTfSame, Up::None) => Some(ConvKind::Down3TfSame),
             (Kernel::Three, Up::Nearest2) => Some(ConvKind::Up3),
             (Kernel::TwoTransposed, Up::None) => Some(ConvKind::Transposed2),
+            (Kernel::PlaneThree, Up::None) => Some(ConvKind::Plane3),
+            (Kernel::PlaneTwoTransposed, Up::None) => Some(ConvKind::PlaneTransposed2),
+            (Kernel::PlaneTwo, Up::PlaneNearest2) => Some(ConvKind::PlaneUp2),
             _ => None,
-        }
-    }
-
-    /// Length of a side of the kernel.
-    fn kernel_side(&self) -> usize {
-        match self.kernel {
-            Kernel::One => 1,
-            Kernel::TwoTransposed => 2,
-            Kernel::Three | Kernel::ThreeDown | Kernel::ThreeDownTfSame => 3,
         }
     }
 
     /// Products of one input channel for one output voxel.
     fn products(&self) -> usize {
-        if self.kernel == Kernel::TwoTransposed { 1 } else { self.kernel_side().pow(3) }
+        if self.kernel.is_transposed() { 1 } else { self.kernel.size().iter().product() }
+    }
+}
+
+impl Kernel {
+    /// Taps along `[z, y, x]`.
+    pub(crate) fn size(self) -> [usize; 3] {
+        match self {
+            Self::One => [1; 3],
+            Self::TwoTransposed => [2; 3],
+            Self::PlaneTwo | Self::PlaneTwoTransposed => [1, 2, 2],
+            Self::PlaneThree => [1, 3, 3],
+            Self::Three | Self::ThreeDown | Self::ThreeDownTfSame => [3; 3],
+        }
+    }
+
+    /// Whether each output voxel meets one tap.
+    pub(crate) fn is_transposed(self) -> bool {
+        matches!(self, Self::TwoTransposed | Self::PlaneTwoTransposed)
+    }
+}
+
+impl Op {
+    /// The windows of a pool.
+    pub(crate) fn pool(&self) -> Option<PoolKind> {
+        match self {
+            Self::MaxPool2 => Some(PoolKind::Two),
+            Self::PlaneMaxPool2 => Some(PoolKind::PlaneTwo),
+            _ => None,
+        }
+    }
+
+    /// Its normalisation.
+    pub(crate) fn norm(&self) -> Option<NormSpec> {
+        match self {
+            Self::Conv(conv) => conv.norm,
+            Self::Norm(spec) => Some(spec.norm),
+            Self::MaxPool2 | Self::PlaneMaxPool2 | Self::Trilinear2 | Self::SumUp => None,
+        }
+    }
+
+    /// Share of the old mean that its running statistics keep, where it has such.
+    pub(crate) fn momentum(&self) -> Option<f64> {
+        match self.norm()?.statistics {
+            Statistics::Own => None,
+            Statistics::Running { momentum } => Some(momentum),
+        }
+    }
+
+    /// Whether it can apply an activation to what it reads as it reads.
+    pub(crate) fn activates_as_it_reads(&self) -> bool {
+        matches!(self, Self::Conv(_) | Self::MaxPool2 | Self::PlaneMaxPool2)
     }
 }
 
@@ -289,7 +326,7 @@ impl NetSpec {
         block.inputs.iter().map(|name| channels.get(name.as_str()).copied().unwrap_or(0)).collect()
     }
 
-    /// Names and shapes of all parameters, in order.
+    /// Names and shapes of all parameters in order, running statistics among them.
     pub fn parameters(&self) -> Vec<ParamInfo> {
         let mut infos = Vec::new();
         for block in &self.blocks {
@@ -297,27 +334,30 @@ impl NetSpec {
             let mut push = |part: &str, shape: Vec<usize>| {
                 infos.push(ParamInfo { name: format!("{}.{part}", block.name), shape });
             };
-            let normed = match &block.op {
-                Op::Conv(conv) => {
-                    let side = conv.kernel_side();
-                    push("conv.weight", vec![conv.out_channels, inputs, side, side, side]);
-                    push("conv.bias", vec![conv.out_channels]);
-                    conv.norm.map(|_| conv.out_channels)
+            let mut channels = inputs;
+            if let Op::Conv(conv) = &block.op {
+                channels = conv.out_channels;
+                let [z, y, x] = conv.kernel.size();
+                push("conv.weight", vec![channels, inputs, z, y, x]);
+                if conv.bias {
+                    push("conv.bias", vec![channels]);
                 }
-                Op::Norm(_) => Some(inputs),
-                Op::MaxPool2 | Op::Trilinear2 | Op::SumUp => None,
-            };
-            if let Some(channels) = normed {
+            }
+            if block.op.norm().is_some() {
                 push("norm.gamma", vec![channels]);
                 push("norm.beta", vec![channels]);
+            }
+            if block.op.momentum().is_some() {
+                push("norm.mean", vec![channels]);
+                push("norm.variance", vec![channels]);
             }
         }
         infos
     }
 
-    /// Number of parameters.
+    /// Number of parameters that training changes by their gradient: all but running statistics.
     pub fn parameter_count(&self) -> usize {
-        self.parameters().iter().map(ParamInfo::len).sum()
+        self.parameters().iter().filter(|info| !info.is_statistic()).map(ParamInfo::len).sum()
     }
 
     /// Checks the network for an input of `size` `[z, y, x]` and gives each block's output as
@@ -357,7 +397,8 @@ impl NetSpec {
             let inputs = self.inputs_of(block).iter().sum::<usize>();
             let prefix = format!("{}.", block.name);
             let infos = self.parameters();
-            let own = infos.iter().filter(|info| info.name.starts_with(&prefix));
+            let own =
+                infos.iter().filter(|info| info.name.starts_with(&prefix) && !info.is_statistic());
             let flop = match &block.op {
                 Op::Conv(conv) => {
                     2.0 * (z * y * x) as f64 * (inputs * channels * conv.products()) as f64
@@ -373,88 +414,5 @@ impl NetSpec {
             }
         });
         Ok(rows.collect())
-    }
-}
-
-impl BlockSpec {
-    fn find(&self, known: &HashMap<&str, [usize; 4]>, name: &str) -> Result<[usize; 4], SpecError> {
-        known
-            .get(name)
-            .copied()
-            .ok_or_else(|| SpecError::Unknown { block: self.name.clone(), input: name.to_owned() })
-    }
-
-    fn shape(&self, known: &HashMap<&str, [usize; 4]>) -> Result<[usize; 4], SpecError> {
-        let Some(first) = self.inputs.first() else {
-            return Err(self.range("has no input"));
-        };
-        let mut shape = self.find(known, first)?;
-        match &self.op {
-            Op::Conv(conv) => self.conv_shape(known, conv, shape),
-            _ if first == INPUT => Err(self.range("only a convolution reads the network's input")),
-            Op::Norm(spec) if !(0.0..=1.0).contains(&spec.slope) => {
-                Err(self.range("slope must be in 0..=1"))
-            }
-            Op::Norm(_) => Ok(shape),
-            Op::MaxPool2 => {
-                let [z, y, x] = [1, 2, 3].map(|axis| shape[axis].div_ceil(2));
-                Ok([shape[0], z, y, x])
-            }
-            Op::Trilinear2 => Ok([shape[0], 2 * shape[1], 2 * shape[2], 2 * shape[3]]),
-            Op::SumUp => {
-                for name in &self.inputs[1..] {
-                    let wanted = [shape[0], 2 * shape[1], 2 * shape[2], 2 * shape[3]];
-                    self.expect(known, name, wanted)?;
-                    shape = wanted;
-                }
-                Ok(shape)
-            }
-        }
-    }
-
-    fn conv_shape(
-        &self,
-        known: &HashMap<&str, [usize; 4]>,
-        conv: &ConvSpec,
-        [_, z, y, x]: [usize; 4],
-    ) -> Result<[usize; 4], SpecError> {
-        for name in &self.inputs[1..] {
-            let channels = self.find(known, name)?[0];
-            self.expect(known, name, [channels, z, y, x])?;
-        }
-        if !(0.0..1.0).contains(&conv.dropout) {
-            return Err(self.range("dropout must be at least 0 and below 1"));
-        }
-        if !(0.0..=1.0).contains(&conv.slope) || conv.out_channels == 0 {
-            return Err(self.range("slope must be in 0..=1, and channels go out"));
-        }
-        let kind = conv.kind().ok_or_else(|| SpecError::Unsupported {
-            block: self.name.clone(),
-            kernel: conv.kernel,
-            up: conv.up,
-        })?;
-        let [z, y, x] = kind.out_size([z, y, x]);
-        let shape = [conv.out_channels, z, y, x];
-        if let Some(residual) = &conv.residual {
-            self.expect(known, residual, shape)?;
-        }
-        Ok(shape)
-    }
-
-    fn expect(
-        &self,
-        known: &HashMap<&str, [usize; 4]>,
-        name: &str,
-        wanted: [usize; 4],
-    ) -> Result<(), SpecError> {
-        let found = self.find(known, name)?;
-        if found == wanted {
-            return Ok(());
-        }
-        Err(SpecError::Shapes { block: self.name.clone(), input: name.to_owned(), found, wanted })
-    }
-
-    fn range(&self, what: &'static str) -> SpecError {
-        SpecError::Range { block: self.name.clone(), what }
     }
 }

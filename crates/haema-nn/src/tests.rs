@@ -1,87 +1,15 @@
 //! The readers of a network against each other and against laws.
 
+mod batch_norm;
+mod networks;
+
 use haema_kernels::Door;
 
 use crate::{
-    BlockSpec, ConvSpec, DropoutKind, DropoutSeed, Executor, Init, Kernel, Loss, NetSpec, NormMode,
-    NormSpec, Op, Parameters, Precision, Trainer, TrainingPrecision, Up,
+    DropoutSeed, Executor, Init, Kernel, Loss, NetSpec, NormMode, Parameters, Precision, Trainer,
+    TrainingPrecision,
 };
-
-/// A small network with every kind of block: strides, upsampling, concatenation, residual, sum.
-pub(crate) fn small(mode: NormMode, down: Kernel) -> NetSpec {
-    let conv = |out_channels, kernel| ConvSpec {
-        out_channels,
-        kernel,
-        up: Up::None,
-        norm: Some(NormSpec { mode, eps: 1e-3 }),
-        slope: 0.1,
-        dropout: 0.0,
-        dropout_kind: DropoutKind::Channel,
-        residual: None,
-    };
-    let bare = || ConvSpec { norm: None, slope: 1.0, ..conv(1, Kernel::One) };
-    let block = |name: &str, inputs: &[&str], op: Op| BlockSpec {
-        name: name.into(),
-        inputs: inputs.iter().map(|&name| name.into()).collect(),
-        op,
-    };
-    let blocks = vec![
-        block("a", &["input"], Op::Conv(conv(6, Kernel::Three))),
-        block("b", &["a"], Op::Conv(ConvSpec { dropout: 0.4, ..conv(6, Kernel::Three) })),
-        block(
-            "c",
-            &["b"],
-            Op::Conv(ConvSpec { residual: Some("a".into()), ..conv(6, Kernel::Three) }),
-        ),
-        block("d", &["c"], Op::Conv(conv(20, down))),
-        block("coarse", &["d"], Op::Conv(bare())),
-        block("up", &["d"], Op::Conv(ConvSpec { up: Up::Nearest2, ..conv(6, Kernel::Three) })),
-        block("e", &["c", "up"], Op::Conv(conv(9, Kernel::Three))),
-        block("f", &["e"], Op::Conv(ConvSpec { norm: None, ..conv(7, Kernel::One) })),
-        block(
-            "fine",
-            &["f"],
-            Op::Conv(ConvSpec { norm: None, slope: 1.0, ..conv(1, Kernel::Three) }),
-        ),
-        block("sum", &["coarse", "fine"], Op::SumUp),
-    ];
-    NetSpec::new("small", 1, blocks)
-}
-
-/// A small network with the other kinds: pool, trilinear, transposed, pre-activation, dropout of
-/// single voxels.
-pub(crate) fn small_variants() -> NetSpec {
-    let norm = NormSpec { mode: NormMode::Variance, eps: 1e-3 };
-    let conv = |out_channels, kernel| ConvSpec {
-        out_channels,
-        kernel,
-        up: Up::None,
-        norm: Some(norm),
-        slope: 0.2,
-        dropout: 0.0,
-        dropout_kind: DropoutKind::Element,
-        residual: None,
-    };
-    let bare =
-        |out_channels, kernel| ConvSpec { norm: None, slope: 1.0, ..conv(out_channels, kernel) };
-    let block = |name: &str, inputs: &[&str], op: Op| BlockSpec {
-        name: name.into(),
-        inputs: inputs.iter().map(|&name| name.into()).collect(),
-        op,
-    };
-    let blocks = vec![
-        block("a", &["input"], Op::Conv(conv(6, Kernel::Three))),
-        block("b", &["a"], Op::Conv(ConvSpec { dropout: 0.3, ..conv(5, Kernel::Three) })),
-        block("pool", &["b"], Op::MaxPool2),
-        block("pre", &["pool"], Op::Norm(crate::NormActSpec { norm, slope: 0.2 })),
-        block("c", &["pre"], Op::Conv(bare(18, Kernel::Three))),
-        block("smooth", &["c"], Op::Trilinear2),
-        block("sharp", &["c"], Op::Conv(bare(4, Kernel::TwoTransposed))),
-        block("d", &["smooth", "sharp", "b"], Op::Conv(conv(6, Kernel::Three))),
-        block("out", &["d"], Op::Conv(bare(2, Kernel::One))),
-    ];
-    NetSpec::new("variants", 1, blocks)
-}
+pub(crate) use networks::{small, small_batch, small_planes, small_variants};
 
 const SIZE: [usize; 3] = [6, 10, 12];
 
@@ -91,6 +19,10 @@ fn input() -> Vec<f32> {
 
 fn target() -> Vec<f32> {
     (0..720).map(|i| f32::from(u8::from(i % 120 > 80 && i % 12 > 4))).collect()
+}
+
+fn all() -> [NetSpec; 4] {
+    [small(NormMode::Variance, Kernel::ThreeDown), small_variants(), small_batch(), small_planes()]
 }
 
 fn trainer(mode: NormMode, down: Kernel, threads: usize) -> Trainer {
@@ -109,46 +41,55 @@ fn the_gradient_is_the_slope_of_the_loss_along_every_tensor() {
         small(NormMode::Variance, Kernel::ThreeDown),
         small(NormMode::StandardDeviation, Kernel::ThreeDownTfSame),
         small_variants(),
+        small_batch(),
+        small_planes(),
     ] {
-        let name = spec.name.clone();
-        let mut trainer = trainer_of(spec, 2);
-        let (input, target) = (input(), target());
-        let loss = Loss::DiceCe { weight: 1.0 };
-        let seed = DropoutSeed::Seed(5);
-        let mut grad = vec![0.0; 720];
-        let logits = trainer.forward(&input, seed).to_vec();
-        loss.value_and_grad(&logits, &target, &mut grad);
-        trainer.backward(&grad);
-        let gradient = trainer.gradient().clone();
-        for info in gradient.infos() {
-            let direction = gradient.get(&info.name).to_vec();
-            let length = direction.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
-            if length < 1e-2 {
-                // No effect (a bias before a normalisation), or lost in rounding and kinks.
-                continue;
-            }
-            let step = 2e-3;
-            let mut at = |sign: f32| {
-                let mut params = trainer.params().clone();
-                let old = params.clone();
-                for (value, g) in params.get_mut(&info.name).iter_mut().zip(&direction) {
-                    *value += sign * step * g / length as f32;
-                }
-                trainer.update(|values, _| values.copy_from_slice(params.values()));
-                let logits = trainer.forward(&input, seed).to_vec();
-                trainer.update(|values, _| values.copy_from_slice(old.values()));
-                loss.value_and_grad(&logits, &target, &mut grad).loss
-            };
-            let slope = (at(1.0) - at(-1.0)) / (2.0 * f64::from(step));
-            let error = (slope - length).abs() / length;
-            assert!(error < 0.05, "{name} {}: slope {slope}, gradient {length}", info.name);
+        for seed in [DropoutSeed::Seed(5), DropoutSeed::Off] {
+            the_gradient_is_the_slope(spec.clone(), seed);
         }
+    }
+}
+
+fn the_gradient_is_the_slope(spec: NetSpec, seed: DropoutSeed) {
+    let name = spec.name.clone();
+    let mut trainer = trainer_of(spec, 2);
+    let (input, target) = (input(), target());
+    let loss = Loss::DiceCe { weight: 1.0 };
+    // Batch normalisation has seen something.
+    trainer.forward(&target, DropoutSeed::Seed(1));
+    let mut grad = vec![0.0; 720];
+    let logits = trainer.forward(&input, seed).to_vec();
+    loss.value_and_grad(&logits, &target, &mut grad);
+    trainer.backward(&grad);
+    let gradient = trainer.gradient().clone();
+    for info in gradient.infos() {
+        let direction = gradient.get(&info.name).to_vec();
+        let length = direction.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
+        if length < 1e-2 {
+            // No effect (a bias before a normalisation), or lost in rounding and kinks.
+            continue;
+        }
+        let step = 2e-3;
+        let mut at = |sign: f32| {
+            let mut params = trainer.params().clone();
+            let old = params.clone();
+            for (value, g) in params.get_mut(&info.name).iter_mut().zip(&direction) {
+                *value += sign * step * g / length as f32;
+            }
+            trainer.update(|values, _| values.copy_from_slice(params.values()));
+            let logits = trainer.forward(&input, seed).to_vec();
+            trainer.update(|values, _| values.copy_from_slice(old.values()));
+            loss.value_and_grad(&logits, &target, &mut grad).loss
+        };
+        let slope = (at(1.0) - at(-1.0)) / (2.0 * f64::from(step));
+        let error = (slope - length).abs() / length;
+        assert!(error < 0.05, "{name} {}: slope {slope}, gradient {length}", info.name);
     }
 }
 
 #[test]
 fn executor_and_trainer_agree_and_threads_change_no_bit() {
-    for spec in [small(NormMode::Variance, Kernel::ThreeDown), small_variants()] {
+    for spec in all() {
         executor_and_trainer_agree(&spec);
     }
 }
@@ -156,6 +97,10 @@ fn executor_and_trainer_agree_and_threads_change_no_bit() {
 fn executor_and_trainer_agree(spec: &NetSpec) {
     let mut one = trainer_of(spec.clone(), 1);
     let mut three = trainer_of(spec.clone(), 3);
+    for trainer in [&mut one, &mut three] {
+        trainer.forward(&target(), DropoutSeed::Seed(2));
+    }
+    assert_eq!(one.params(), three.params());
     let logits = one.forward(&input(), DropoutSeed::Off).to_vec();
 
     assert_eq!(logits, three.forward(&input(), DropoutSeed::Off));
@@ -256,7 +201,7 @@ fn losses(spec: NetSpec, threads: usize, precision: TrainingPrecision) -> (Vec<f
 
 #[test]
 fn training_lowers_the_loss_and_half_the_width_follows() {
-    for spec in [small(NormMode::Variance, Kernel::ThreeDown), small_variants()] {
+    for spec in all() {
         let (full, _) = losses(spec.clone(), 2, TrainingPrecision::F32);
         let (half, two) = losses(spec.clone(), 2, TrainingPrecision::Bf16);
         let (_, five) = losses(spec.clone(), 5, TrainingPrecision::Bf16);
@@ -276,6 +221,8 @@ fn half_the_width_gives_nearly_the_same_gradient() {
         (small(NormMode::Variance, Kernel::ThreeDown), 0.08),
         (small(NormMode::StandardDeviation, Kernel::ThreeDownTfSame), 0.08),
         (small_variants(), 0.2),
+        (small_batch(), 0.2),
+        (small_planes(), 0.2),
     ] {
         let params = Parameters::init(&spec, Init::HeNormal, -0.5, 3);
         let gradient = |precision| {
@@ -302,7 +249,7 @@ fn half_the_width_gives_nearly_the_same_gradient() {
 #[test]
 fn a_second_step_from_the_same_parameters_gives_the_same_gradient() {
     for precision in [TrainingPrecision::F32, TrainingPrecision::Bf16] {
-        for spec in [small(NormMode::Variance, Kernel::ThreeDown), small_variants()] {
+        for spec in all() {
             let params = Parameters::init(&spec, Init::HeNormal, -0.5, 3);
             let mut trainer = Trainer::with_precision(spec, params, SIZE, (2, precision)).unwrap();
             let grad: Vec<f32> = (0..720).map(|i| (i % 7) as f32 - 3.0).collect();

@@ -67,8 +67,6 @@ pub(crate) struct BackPlan {
     pub(crate) restores: Vec<(usize, usize)>,
     /// Where its inputs are now; `None` for the network's input, and where they are not needed.
     pub(crate) reads: Vec<Option<Source>>,
-    /// Where its own output is, if needed.
-    pub(crate) out: Option<usize>,
     /// How its gradient reaches the residual, and the buffer of the residual's gradient.
     pub(crate) residual: Option<(Handover, usize)>,
     /// The same for each input.
@@ -110,21 +108,11 @@ impl TrainPlan {
     }
 }
 
-/// What the gradient of a block needs of earlier outputs.
-struct Needs {
-    /// Whether of what it reads.
-    inputs: bool,
-    /// Whether of what it made.
-    own: bool,
-}
-
-impl Needs {
-    fn of(op: &Op) -> Self {
-        match op {
-            Op::Conv(_) | Op::Norm(_) => Self { inputs: true, own: false },
-            Op::MaxPool2 => Self { inputs: true, own: true },
-            Op::Trilinear2 | Op::SumUp => Self { inputs: false, own: false },
-        }
+/// Whether the gradient of a block needs what it reads.
+fn needs_inputs(op: &Op) -> bool {
+    match op {
+        Op::Conv(_) | Op::Norm(_) | Op::MaxPool2 | Op::PlaneMaxPool2 => true,
+        Op::Trilinear2 | Op::SumUp => false,
     }
 }
 
@@ -152,14 +140,11 @@ impl<'a> Planner<'a> {
         let mut last_reader: Vec<usize> = (0..n).collect();
         let mut last_needed = vec![None; n];
         for block in (0..n).rev() {
-            let needs = Needs::of(&spec.blocks[block].op);
+            let needs_inputs = needs_inputs(&spec.blocks[block].op);
             for read in wires[block].reads() {
                 last_reader[read] = last_reader[read].max(block);
             }
-            if needs.own {
-                last_needed[block] = Some(block);
-            }
-            for &read in wires[block].inputs.iter().flatten().filter(|_| needs.inputs) {
+            for &read in wires[block].inputs.iter().flatten().filter(|_| needs_inputs) {
                 last_needed[read] = Some(block);
             }
         }
@@ -194,7 +179,8 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether all readers of a block can activate its raw values as they read them: convolutions,
-    /// and the pass that adds a residual. Its own residual or dropped elements would be missing.
+    /// pools, and the pass that adds a residual. Its own residual or dropped elements would be
+    /// missing.
     fn can_stay_pending(&self, block: usize) -> bool {
         let drops_elements = matches!(&self.spec.blocks[block].op, Op::Conv(conv)
             if conv.dropout > 0.0 && conv.dropout_kind == DropoutKind::Element);
@@ -206,7 +192,7 @@ impl<'a> Planner<'a> {
             .filter(|(wires, _)| wires.reads().any(|read| read == block));
         is_plain
             && block + 1 < self.shapes.len()
-            && readers.all(|(_, reader)| matches!(reader.op, Op::Conv(_)))
+            && readers.all(|(_, reader)| reader.op.activates_as_it_reads())
     }
 
     /// Whether an output can be made again on the way back. One with a residual cannot, because
@@ -244,19 +230,18 @@ impl<'a> Planner<'a> {
     fn backward(&mut self, block: usize) {
         let op = &self.spec.blocks[block].op;
         let wires = self.wires[block].clone();
-        let needs = Needs::of(op);
+        let needs_inputs = needs_inputs(op);
         if let Some(grad) = self.grads[block].take() {
             let is_dropped = matches!(op, Op::Conv(conv)
                 if conv.dropout > 0.0 && conv.dropout_kind == DropoutKind::Element);
             let (raw_grad, residual) = self.finish(block, grad, is_dropped);
-            let restores = self.restores(&wires, &needs);
+            let restores = self.restores(&wires, needs_inputs);
             let source = |read: usize| self.outs[read].map_or(Source::Raw(read), Source::Slot);
-            let read = |input: &Option<usize>| input.filter(|_| needs.inputs).map(source);
+            let read = |input: &Option<usize>| input.filter(|_| needs_inputs).map(source);
             let reads = wires.inputs.iter().map(read).collect();
-            let out = self.outs[block].filter(|_| needs.own);
             self.release_outs_after(block);
             let inputs = self.hand_over(block, raw_grad);
-            let back = BackPlan { grad, raw_grad, restores, reads, out, residual, inputs };
+            let back = BackPlan { grad, raw_grad, restores, reads, residual, inputs };
             self.nodes[block].back = Some(back);
         } else {
             if let Raw::Slot(raw) = self.nodes[block].raw {
@@ -296,9 +281,9 @@ impl<'a> Planner<'a> {
         (raw_grad, residual)
     }
 
-    fn restores(&mut self, wires: &Wires, needs: &Needs) -> Vec<(usize, usize)> {
+    fn restores(&mut self, wires: &Wires, needs_inputs: bool) -> Vec<(usize, usize)> {
         let mut restores = Vec::new();
-        for &read in wires.inputs.iter().flatten().filter(|_| needs.inputs) {
+        for &read in wires.inputs.iter().flatten().filter(|_| needs_inputs) {
             if self.outs[read].is_none() && self.nodes[read].out.is_some() {
                 let slot = self.slots.take(self.shapes[read]);
                 self.outs[read] = Some(slot);

@@ -3,22 +3,24 @@
 use haema_kernels::Door;
 use serde::{Deserialize, Serialize};
 
+use crate::adam::Adam;
 use crate::conv::{Conv, GradParts, Machine};
 use crate::node::{Node, Step};
 use crate::parallel;
-use crate::params::Parameters;
+use crate::params::{ParamInfo, Parameters};
 use crate::spec::{NetSpec, SpecError};
 use crate::step_times::{self, StepTimes};
 use crate::tensor::{InputTensor, Slots, Tensor};
 use crate::train_plan::TrainPlan;
 use crate::wires::shapes;
 
-/// Which channels a step drops.
+/// Whether a pass forward trains, and what it drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropoutSeed {
-    /// None: validation.
+    /// Nothing: validation. Batch normalisation takes its running statistics.
     Off,
-    /// Those that this seed draws.
+    /// What this seed draws. Batch normalisation takes the tensor's own statistics and moves the
+    /// running ones towards them.
     Seed(u64),
 }
 
@@ -123,7 +125,8 @@ impl Trainer {
         let parts = convs.iter().map(Conv::part_bytes).max().unwrap_or(0);
         // Parameters and their gradient; input with its halo, and logits.
         let input = InputTensor::len(size) + size.iter().product::<usize>();
-        let plain = (2 * spec.parameter_count() + input) * size_of::<f32>();
+        let parameters: usize = spec.parameters().iter().map(ParamInfo::len).sum();
+        let plain = (2 * parameters + input) * size_of::<f32>();
         Ok(plan.bytes() + weights + parts + plain)
     }
 
@@ -152,6 +155,17 @@ impl Trainer {
     /// Time of each part of the last step.
     pub fn times(&self) -> &StepTimes {
         &self.times
+    }
+
+    /// One step of an optimiser down the gradient. Running statistics have none and stay.
+    ///
+    /// # Panics
+    ///
+    /// Where the optimiser is one of another number of parameters.
+    pub fn descend(&mut self, adam: &mut Adam, learning_rate: f64) {
+        let before = self.params.clone_statistics();
+        self.update(|values, gradient| adam.update(learning_rate, gradient, values));
+        self.params.set_statistics(&before);
     }
 
     /// Changes the parameters.
@@ -220,6 +234,9 @@ impl Trainer {
             let place = &mut self.times.blocks[i].forward;
             step_times::time(place, || rest[0].forward(&mut step, before, block));
         }
+        if dropout != DropoutSeed::Off {
+            self.update_running();
+        }
         let last = self.nodes.last().and_then(|node| node.plan.out);
         let last = self.slots.get(last.expect("the last block has an output"));
         self.logits.resize(last.shape.voxels(), 0.0);
@@ -229,6 +246,16 @@ impl Trainer {
             last.read_logits(z, channels, plane);
         });
         &self.logits
+    }
+
+    /// Moves running statistics towards those of the last pass forward.
+    fn update_running(&mut self) {
+        for (node, block) in self.nodes.iter().zip(&self.spec.blocks) {
+            let momentum = block.op.momentum();
+            if let (Some(momentum), Some(moments)) = (momentum, &node.moments) {
+                self.params.update_running(&block.name, momentum, moments);
+            }
+        }
     }
 
     /// Runs back from the gradient of the logits of the last [`Trainer::forward`], whose values it

@@ -37,9 +37,12 @@ impl Wires {
     }
 }
 
-/// Shape of each block's output for an input of `size` `[z, y, x]`.
+/// Shape of each block's output for an input of `size` `[z, y, x]`, of a network that can be run.
 pub(crate) fn shapes(spec: &NetSpec, size: [usize; 3]) -> Result<Vec<Shape>, SpecError> {
     let shapes = spec.shapes(size)?;
+    if spec.in_channels != 1 {
+        return Err(SpecError::InputChannels { found: spec.in_channels });
+    }
     Ok(shapes.into_iter().map(|[c, z, y, x]| Shape::new([z, y, x], c)).collect())
 }
 

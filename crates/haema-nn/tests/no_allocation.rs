@@ -6,7 +6,7 @@ use std::alloc::System;
 
 use haema_nn::{
     BlockSpec, ConvSpec, DropoutKind, Executor, Init, Kernel, NetSpec, NormMode, NormSpec, Op,
-    Parameters, Up,
+    Parameters, Statistics, Up,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -14,11 +14,15 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn conv(name: &str, inputs: &[&str], out_channels: usize, kernel: Kernel, up: Up) -> BlockSpec {
-    let norm = (out_channels > 1).then_some(NormSpec { mode: NormMode::Variance, eps: 1e-5 });
+    let is_batch = name.starts_with("plane");
+    let statistics = if is_batch { Statistics::Running { momentum: 0.9 } } else { Statistics::Own };
+    let norm = NormSpec { mode: NormMode::Variance, eps: 1e-5, statistics };
+    let norm = (out_channels > 1).then_some(norm);
     let op = Op::Conv(ConvSpec {
         out_channels,
         kernel,
         up,
+        bias: true,
         norm,
         slope: if norm.is_some() { 0.01 } else { 1.0 },
         dropout: 0.0,
@@ -34,6 +38,7 @@ fn plain(name: &str, input: &str, op: Op) -> BlockSpec {
 
 #[test]
 fn a_second_pass_allocates_nothing() {
+    let joined = ["sum", "up", "smooth", "plane up", "plane split"];
     let mut blocks = vec![
         conv("first", &["input"], 16, Kernel::Three, Up::None),
         conv("sum", &["first"], 16, Kernel::Three, Up::None),
@@ -42,7 +47,11 @@ fn a_second_pass_allocates_nothing() {
         conv("up", &["down"], 16, Kernel::Three, Up::Nearest2),
         plain("pool", "sum", Op::MaxPool2),
         plain("smooth", "pool", Op::Trilinear2),
-        conv("joined", &["sum", "up", "smooth"], 16, Kernel::Three, Up::None),
+        conv("plane", &["sum"], 16, Kernel::PlaneThree, Up::None),
+        plain("plane pool", "plane", Op::PlaneMaxPool2),
+        conv("plane up", &["plane pool"], 16, Kernel::PlaneTwo, Up::PlaneNearest2),
+        conv("plane split", &["plane pool"], 16, Kernel::PlaneTwoTransposed, Up::None),
+        conv("joined", &joined, 16, Kernel::Three, Up::None),
         conv("fine", &["joined"], 1, Kernel::One, Up::None),
     ];
     let inputs = vec!["coarse".to_owned(), "fine".to_owned()];

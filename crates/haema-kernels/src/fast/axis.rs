@@ -9,6 +9,7 @@
 //! | [`Same`] | 4 | 6 | 12 |
 //! | [`Down`] | 2 | 5 | 6 |
 //! | [`Up`] | 2 | 3 | 6, as sub-pixel sums 4 |
+//! | [`UpTwo`] | 2 | 2 | 4, as sub-pixel sums 3 |
 //! | [`Split`] | 2 | 2 | 2 |
 //! | [`Alone`] | 1 | 1 | 1 |
 //!
@@ -21,6 +22,7 @@
 //! with the points 0, 1, ∞ (S. Winograd, _Arithmetic Complexity of Computations_, 1980), the even ones
 //! the third. [`Up`]: ours; nearest upsampling makes neighbours equal, so that
 //! `w₀a + (w₁+w₂)b = (w₀+w₁+w₂)b + w₀(a−b)` and the sum of weights serves both outputs of a voxel.
+//! [`UpTwo`] likewise: a voxel's outputs are `(w₀+w₁)a` and `w₀a + w₁b = (w₀+w₁)a + w₁(b−a)`.
 
 use crate::isa::Isa;
 
@@ -61,6 +63,10 @@ pub(crate) struct Down<const FIRST: isize>;
 /// Every voxel twice, then three taps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Up;
+
+/// Every voxel twice, then two taps, the first on the voxel itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UpTwo;
 
 /// Two taps, transposed with stride 2: each voxel becomes two.
 #[derive(Debug, Clone, Copy)]
@@ -157,6 +163,28 @@ impl Axis for Up {
     fn output<I: Isa>(isa: I, m: [I::V; MOST_POINTS]) -> [I::V; MOST_OUTPUTS] {
         let (first, second) = (isa.add(m[0], m[1]), isa.add(m[2], m[1]));
         [first, second, second, second]
+    }
+}
+
+impl Axis for UpTwo {
+    const FIRST: isize = 0;
+    const INPUTS: usize = 2;
+    const INPUT_STEP: usize = 1;
+    const POINTS: usize = 2;
+    const OUTPUTS: usize = 2;
+    const WEIGHTS: [[f64; 3]; MOST_POINTS] =
+        [[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], NONE, NONE, NONE, NONE];
+
+    #[inline(always)]
+    fn input<I: Isa>(isa: I, x: [I::V; MOST_POINTS]) -> [I::V; MOST_POINTS] {
+        let difference = isa.sub(x[1], x[0]);
+        [x[0], difference, difference, difference, difference, difference]
+    }
+
+    #[inline(always)]
+    fn output<I: Isa>(isa: I, m: [I::V; MOST_POINTS]) -> [I::V; MOST_OUTPUTS] {
+        let second = isa.add(m[0], m[1]);
+        [m[0], second, second, second]
     }
 }
 

@@ -8,9 +8,10 @@
 //! | [`Same`]: [`SameBack`] | 4 | 6 | 12 |
 //! | [`Down`]: [`DownBack`] | 4 | 5 | 6 |
 //! | [`Up`]: [`UpBack`] | 2 | 5 | 12, as sub-pixel sums 8 |
+//! | [`UpTwo`]: [`UpTwoBack`] | 1 | 2 | 4 |
 //! | [`Split`]: [`Join`] | 1 | 2 | 2 |
 
-use super::axis::{Alone, Axis, Down, MOST_OUTPUTS, MOST_POINTS, Same, Split, Up};
+use super::axis::{Alone, Axis, Down, MOST_OUTPUTS, MOST_POINTS, Same, Split, Up, UpTwo};
 use crate::isa::Isa;
 
 /// What the weight gradient needs of an axis: with `y = Aᵀ ((G w) ⊙ (Bᵀ x))`, that of `w` is
@@ -47,6 +48,13 @@ impl Spread for Up {
     }
 }
 
+impl Spread for UpTwo {
+    #[inline(always)]
+    fn spread<I: Isa>(isa: I, y: [I::V; MOST_OUTPUTS]) -> [I::V; MOST_POINTS] {
+        [isa.add(y[0], y[1]), y[1], y[1], y[1], y[1], y[1]]
+    }
+}
+
 impl Spread for Split {
     #[inline(always)]
     fn spread<I: Isa>(_: I, y: [I::V; MOST_OUTPUTS]) -> [I::V; MOST_POINTS] {
@@ -73,11 +81,19 @@ pub(crate) struct DownBack<const FIRST: isize>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UpBack;
 
+/// The gradient of [`UpTwo`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UpTwoBack;
+
 /// The gradient of [`Split`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Join;
 
 const NONE: [f64; 3] = [0.0; 3];
+
+/// Two taps, each a product of its own.
+const ONE_EACH: [[f64; 3]; MOST_POINTS] =
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], NONE, NONE, NONE, NONE];
 
 /// F(2, 2) of the outer taps, turned around, and the middle tap twice.
 const OUTER_AND_MIDDLE: [[f64; 3]; MOST_POINTS] =
@@ -156,14 +172,34 @@ impl Axis for UpBack {
     }
 }
 
+/// The first tap meets both outputs of a voxel, the second those one further back.
+impl Axis for UpTwoBack {
+    const FIRST: isize = -1;
+    const INPUTS: usize = 3;
+    const INPUT_STEP: usize = 2;
+    const POINTS: usize = 2;
+    const OUTPUTS: usize = 1;
+    const WEIGHTS: [[f64; 3]; MOST_POINTS] = ONE_EACH;
+
+    #[inline(always)]
+    fn input<I: Isa>(isa: I, x: [I::V; MOST_POINTS]) -> [I::V; MOST_POINTS] {
+        let second = isa.add(x[0], x[1]);
+        [isa.add(x[1], x[2]), second, second, second, second, second]
+    }
+
+    #[inline(always)]
+    fn output<I: Isa>(isa: I, m: [I::V; MOST_POINTS]) -> [I::V; MOST_OUTPUTS] {
+        Join::output(isa, m)
+    }
+}
+
 impl Axis for Join {
     const FIRST: isize = 0;
     const INPUTS: usize = 2;
     const INPUT_STEP: usize = 2;
     const POINTS: usize = 2;
     const OUTPUTS: usize = 1;
-    const WEIGHTS: [[f64; 3]; MOST_POINTS] =
-        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], NONE, NONE, NONE, NONE];
+    const WEIGHTS: [[f64; 3]; MOST_POINTS] = ONE_EACH;
 
     #[inline(always)]
     fn input<I: Isa>(_: I, x: [I::V; MOST_POINTS]) -> [I::V; MOST_POINTS] {

@@ -4,7 +4,7 @@
 //! point and summed over tiles; at the end the sums are transformed to the kernel's taps. Sixteen
 //! tiles go together, as on the way forward.
 
-use super::axis::{Alone, Axis, Down, MOST_OUTPUTS, MOST_POINTS, Same, Split, Up};
+use super::axis::{Alone, Axis, Down, MOST_OUTPUTS, MOST_POINTS, Same, Split, Up, UpTwo};
 use super::back::Spread;
 use super::group::{self, Group};
 use super::{Sizes, TILES, Walk, sizes, weights};
@@ -120,6 +120,8 @@ impl Kernel for Layers<'_> {
             ConvKind::Down3TfSame => self.groups::<I, Down<0>, Down<0>>(isa),
             ConvKind::Pointwise => self.groups::<I, Alone, Alone>(isa),
             ConvKind::Transposed2 => self.groups::<I, Split, Split>(isa),
+            ConvKind::PlaneTransposed2 => self.groups::<I, Alone, Split>(isa),
+            ConvKind::PlaneUp2 => self.groups::<I, Alone, UpTwo>(isa),
         }
     }
 }
@@ -330,6 +332,8 @@ impl Kernel for Finish<'_> {
             ConvKind::Down3 | ConvKind::Down3TfSame => self.kernels::<I, Down<0>, Down<0>>(isa),
             ConvKind::Pointwise => self.kernels::<I, Alone, Alone>(isa),
             ConvKind::Transposed2 => self.kernels::<I, Split, Split>(isa),
+            ConvKind::PlaneTransposed2 => self.kernels::<I, Alone, Split>(isa),
+            ConvKind::PlaneUp2 => self.kernels::<I, Alone, UpTwo>(isa),
         }
     }
 }

@@ -20,6 +20,8 @@ fn kinds() -> impl Strategy<Value = ConvKind> {
         Just(ConvKind::Up3),
         Just(ConvKind::Pointwise),
         Just(ConvKind::Transposed2),
+        Just(ConvKind::PlaneTransposed2),
+        Just(ConvKind::PlaneUp2),
     ]
 }
 

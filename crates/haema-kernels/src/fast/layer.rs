@@ -1,7 +1,7 @@
 //! The kernel: one layer of tiles.
 
-use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up};
-use super::back::{DownBack, Join, SameBack, UpBack};
+use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up, UpTwo};
+use super::back::{DownBack, Join, SameBack, UpBack, UpTwoBack};
 use super::group::{self, Group};
 use super::{Fast, TILES, Walk};
 use crate::geometry::ConvKind;
@@ -46,6 +46,8 @@ impl Kernel for Layer<'_> {
                 ConvKind::Down3TfSame => self.groups::<I, Down<0>, Down<0>>(isa),
                 ConvKind::Pointwise => self.groups::<I, Alone, Alone>(isa),
                 ConvKind::Transposed2 => self.groups::<I, Split, Split>(isa),
+                ConvKind::PlaneTransposed2 => self.groups::<I, Alone, Split>(isa),
+                ConvKind::PlaneUp2 => self.groups::<I, Alone, UpTwo>(isa),
             },
             Walk::Back(kind) => match kind {
                 ConvKind::Same3 => self.groups::<I, SameBack, SameBack>(isa),
@@ -55,6 +57,8 @@ impl Kernel for Layer<'_> {
                 ConvKind::Down3TfSame => self.groups::<I, DownBack<0>, DownBack<0>>(isa),
                 ConvKind::Pointwise => self.groups::<I, Alone, Alone>(isa),
                 ConvKind::Transposed2 => self.groups::<I, Join, Join>(isa),
+                ConvKind::PlaneTransposed2 => self.groups::<I, Alone, Join>(isa),
+                ConvKind::PlaneUp2 => self.groups::<I, Alone, UpTwoBack>(isa),
             },
         }
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up};
+use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up, UpTwo};
 use super::{Fast, layer, layer_planes, pack_weights, scratch_len, weight_len};
 use crate::Door;
 use crate::geometry::ConvKind;
@@ -43,6 +43,8 @@ impl Bound {
             ConvKind::Up3 => Self::new::<Up, Up>(),
             ConvKind::Pointwise => Self::new::<Alone, Alone>(),
             ConvKind::Transposed2 => Self::new::<Split, Split>(),
+            ConvKind::PlaneTransposed2 => Self::new::<Alone, Split>(),
+            ConvKind::PlaneUp2 => Self::new::<Alone, UpTwo>(),
             ConvKind::Same3 => Self::new::<Same, Same>(),
         }
     }
@@ -186,6 +188,8 @@ fn kinds() -> impl Strategy<Value = ConvKind> {
         Just(ConvKind::Up3),
         Just(ConvKind::Pointwise),
         Just(ConvKind::Transposed2),
+        Just(ConvKind::PlaneTransposed2),
+        Just(ConvKind::PlaneUp2),
     ]
 }
 

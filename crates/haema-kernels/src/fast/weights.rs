@@ -1,8 +1,8 @@
 //! Weights of fast convolutions, transformed and packed.
 
 use super::Walk;
-use super::axis::{Alone, Axis, Down, Same, Split, Up};
-use super::back::{DownBack, Join, SameBack, UpBack};
+use super::axis::{Alone, Axis, Down, Same, Split, Up, UpTwo};
+use super::back::{DownBack, Join, SameBack, UpBack, UpTwoBack};
 use crate::geometry::ConvKind;
 use crate::layout::{ChannelBlock, LANES};
 use crate::pack::Channels;
@@ -22,6 +22,8 @@ fn transforms(walk: Walk) -> Transforms {
             ConvKind::Up3 => [of::<Up>(); 3],
             ConvKind::Pointwise => [of::<Alone>(); 3],
             ConvKind::Transposed2 => [of::<Split>(); 3],
+            ConvKind::PlaneTransposed2 => [of::<Alone>(), of::<Split>(), of::<Split>()],
+            ConvKind::PlaneUp2 => [of::<Alone>(), of::<UpTwo>(), of::<UpTwo>()],
         },
         Walk::Back(kind) => match kind {
             ConvKind::Same3 => [of::<SameBack>(); 3],
@@ -30,6 +32,8 @@ fn transforms(walk: Walk) -> Transforms {
             ConvKind::Up3 => [of::<UpBack>(); 3],
             ConvKind::Pointwise => [of::<Alone>(); 3],
             ConvKind::Transposed2 => [of::<Join>(); 3],
+            ConvKind::PlaneTransposed2 => [of::<Alone>(), of::<Join>(), of::<Join>()],
+            ConvKind::PlaneUp2 => [of::<Alone>(), of::<UpTwoBack>(), of::<UpTwoBack>()],
         },
     }
 }

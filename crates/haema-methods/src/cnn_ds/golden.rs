@@ -3,9 +3,10 @@
 //! `testdata/cnn_ds/make_golden.py` is the recipe; weights, input and target come from a generator
 //! that both sides share.
 
-use haema_nn::{DropoutSeed, Executor, Loss, NetSpec, Parameters, Trainer, TrainingPrecision};
+use haema_nn::{DropoutSeed, Executor, Loss, Trainer, TrainingPrecision};
 
 use super::{CnnDs, Profile};
+use crate::generator::{Expected, generated, numbers};
 
 const SIZE: [usize; 3] = [8, 16, 12];
 
@@ -15,45 +16,6 @@ struct Golden {
     /// Every seventh logit.
     logits: Vec<f64>,
     gradient: std::collections::BTreeMap<String, Expected>,
-}
-
-#[derive(serde::Deserialize)]
-struct Expected {
-    first: Vec<f64>,
-    norm: f64,
-    /// Scalar product with the generator's numbers.
-    projection: f64,
-}
-
-/// Numerical Recipes' linear congruential generator, as numbers in −1..1.
-pub(super) fn numbers(seed: u32, n: usize) -> Vec<f32> {
-    let mut state = seed;
-    (0..n)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .collect()
-}
-
-/// Parameters of a network from the generator, of sizes that keep activations near 1.
-pub(super) fn generated(spec: &NetSpec) -> Parameters {
-    let mut params = Parameters::zeros(spec);
-    for (seed, info) in params.infos().to_vec().into_iter().enumerate() {
-        let fan_in: usize = info.shape.iter().skip(1).product();
-        let values = numbers(seed as u32 + 1, info.len());
-        for (value, number) in params.get_mut(&info.name).iter_mut().zip(values) {
-            let number = f64::from(number);
-            *value = if info.name.ends_with("conv.weight") {
-                (number * (6.0 / fan_in as f64).sqrt()) as f32
-            } else if info.name.ends_with("gamma") {
-                (1.0 + 0.1 * number) as f32
-            } else {
-                (0.1 * number) as f32
-            };
-        }
-    }
-    params
 }
 
 fn golden_network(profile: Profile) -> Trainer {
@@ -85,17 +47,7 @@ fn check(profile: Profile, json: &str) {
             assert!(found.iter().all(|&g| g == 0.0), "{name}");
             continue;
         }
-        let tolerance = 2e-3 * expected.norm;
-        let norm = found.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
-        let along = numbers(77, found.len());
-        let projection: f64 =
-            found.iter().zip(&along).map(|(&g, &v)| f64::from(g) * f64::from(v)).sum();
-        assert!((norm - expected.norm).abs() < tolerance, "{name}: {norm} {}", expected.norm);
-        let error = (projection - expected.projection).abs();
-        assert!(error < tolerance, "{name}: {projection} {}", expected.projection);
-        for (found, wanted) in found.iter().zip(&expected.first) {
-            assert!((f64::from(*found) - wanted).abs() < tolerance, "{name}: {found} {wanted}");
-        }
+        expected.check(name, found, 2e-3);
     }
     let (spec, params) = (trainer.spec().clone(), trainer.params().clone());
     let probabilities = Executor::new(spec, params, SIZE, 2).unwrap().probabilities(&input);

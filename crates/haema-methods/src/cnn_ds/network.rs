@@ -1,7 +1,8 @@
 //! The architecture, with a switch wherever the paper leaves a choice.
 
 use haema_nn::{
-    BlockSpec, ConvSpec, DropoutKind, Kernel, NetSpec, NormActSpec, NormMode, NormSpec, Op, Up,
+    BlockSpec, ConvSpec, DropoutKind, Kernel, NetSpec, NormActSpec, NormMode, NormSpec, Op,
+    Statistics, Up,
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +122,11 @@ impl CnnDs {
             in_channels: 1,
             out_channels: 1,
             act_slope: 0.01,
-            norm: Some(NormSpec { mode: NormMode::Variance, eps: 1e-5 }),
+            norm: Some(NormSpec {
+                mode: NormMode::Variance,
+                eps: 1e-5,
+                statistics: Statistics::Own,
+            }),
             residual_order: ResidualOrder::Post,
             dropout: 0.3,
             dropout_kind: DropoutKind::Channel,
@@ -136,7 +141,11 @@ impl CnnDs {
             Profile::Recommended => shared,
             Profile::Paper => Self {
                 act_slope: 0.3,
-                norm: Some(NormSpec { mode: NormMode::StandardDeviation, eps: 1e-3 }),
+                norm: Some(NormSpec {
+                    mode: NormMode::StandardDeviation,
+                    eps: 1e-3,
+                    statistics: Statistics::Own,
+                }),
                 pad_mode: PadMode::TfSame,
                 seg_kernel: 3,
                 ..shared
@@ -280,6 +289,7 @@ impl CnnDs {
             out_channels,
             kernel,
             up: Up::None,
+            bias: true,
             norm: None,
             slope: 1.0,
             dropout: 0.0,

@@ -89,7 +89,7 @@ impl Conv {
                             let slab = out_grad.shape.slab_len();
                             let slab = &out_grad.data[z * slab..(z + 1) * slab];
                             let pair = (out_grad.shape, slab);
-                            stem::weight_grad_plane(machine.door, *input, pair, z, sums);
+                            stem::weight_grad_plane(machine.door, self.kind, *input, pair, z, sums);
                         }
                     },
                 );

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use haema_kernels::geometry::PoolKind;
 use haema_kernels::norm::ChannelMap;
 use haema_kernels::{ChannelBlock, LANES, Shape};
 
 use crate::conv::Conv;
+use crate::node;
+use crate::norm::{self, Moments};
 use crate::params::Parameters;
 use crate::spec::{BlockSpec, Kernel, NetSpec, NormSpec, Op, SpecError, Up};
 use crate::wires::{self, Wires};
@@ -19,7 +22,7 @@ pub(super) enum Work {
     Conv(Box<Conv>),
     /// Copies and counts, for a normalisation that stands alone.
     Norm,
-    MaxPool2,
+    MaxPool(PoolKind),
     Trilinear2,
     SumUp,
     /// Nothing of its own: only [`Step::logits`], or what the output does anyway.
@@ -44,6 +47,7 @@ pub(super) struct Step {
 /// Normalisation and activation of a step's result.
 #[derive(Debug)]
 pub(super) struct Finish {
+    /// By statistics of the result; one by running statistics is in `maps` from the beginning.
     pub(super) norm: Option<NormSpec>,
     pub(super) gamma: Vec<f32>,
     pub(super) beta: Vec<f32>,
@@ -90,7 +94,9 @@ impl Plan {
                     Conv::of(spec, block).expect("a convolution block has a convolution"),
                 )),
                 Op::Norm(_) => Work::Norm,
-                Op::MaxPool2 => Work::MaxPool2,
+                Op::MaxPool2 | Op::PlaneMaxPool2 => {
+                    Work::MaxPool(block.op.pool().expect("both are pools"))
+                }
                 Op::Trilinear2 => Work::Trilinear2,
                 Op::SumUp if graph.sums_output(i) => Work::Nothing,
                 Op::SumUp => Work::SumUp,
@@ -177,29 +183,24 @@ impl<'a> Graph<'a> {
     /// What a convolution or a normalisation ends in.
     fn finish(&self, i: usize, params: &Parameters) -> Option<Finish> {
         let block = &self.spec.blocks[i];
-        let (norm, slope) = match &block.op {
-            Op::Conv(spec) => (spec.norm, spec.slope),
-            Op::Norm(spec) => (Some(spec.norm), spec.slope),
-            Op::MaxPool2 | Op::Trilinear2 | Op::SumUp => return None,
-        };
-        let part = |name: &str| params.get(&format!("{}.{name}", block.name)).to_vec();
-        let (gamma, beta) = match norm {
-            Some(_) => (part("norm.gamma"), part("norm.beta")),
-            None => (Vec::new(), part("conv.bias")),
-        };
-        let mut maps = vec![ChannelMap::default(); beta.len().div_ceil(LANES)];
-        for (channel, &bias) in beta.iter().enumerate() {
-            let map = &mut maps[channel / LANES];
-            // Without a normalisation these stay.
-            map.scale.0[channel % LANES] = 1.0;
-            map.shift.0[channel % LANES] = bias;
-            map.keep.0[channel % LANES] = 1.0;
-        }
+        let finish = node::Finish::of(&block.op)?;
+        let own = node::norm_params(params, block);
+        let running = finish.with_running().and_then(|norm| Moments::running(own, norm));
+        let norm = finish.norm.filter(|_| running.is_none());
+        // Those of a normalisation by the tensor's own statistics are filled in when it is made.
+        let maps = norm::maps(running.as_ref(), own, |_| 1.0);
+        let (gamma, beta) = own.affine.filter(|_| norm.is_some()).unwrap_or_default();
         let activates = |&reader: &usize| {
-            matches!(self.spec.blocks[reader].op, Op::Conv(_)) || self.sums_output(reader)
+            self.spec.blocks[reader].op.activates_as_it_reads() || self.sums_output(reader)
         };
-        let by_readers = self.residuals[i].is_none() && self.readers[i].iter().all(activates);
-        Some(Finish { norm, gamma, beta, slope, maps, by_readers })
+        Some(Finish {
+            norm,
+            gamma: gamma.to_vec(),
+            beta: beta.to_vec(),
+            slope: finish.slope,
+            maps,
+            by_readers: self.residuals[i].is_none() && self.readers[i].iter().all(activates),
+        })
     }
 }
 
@@ -212,12 +213,12 @@ fn logits(spec: &NetSpec, block: &BlockSpec, params: &Parameters, is_head: bool)
     let channels: usize = spec.inputs_of(block).iter().sum();
     let (mut weights, mut bias) = (vec![ChannelBlock::default(); channels.div_ceil(LANES)], 0.0);
     if is_head {
-        let part = |name: &str| params.get(&format!("{}.{name}", block.name));
+        let own = node::norm_params(params, block);
+        let all = params.get(&format!("{}.conv.weight", block.name));
+        let row_of = |row: usize| &all[row * channels..][..channels];
         for &(row, sign) in rows {
-            bias += sign * part("conv.bias")[row];
-            for (channel, &weight) in
-                part("conv.weight")[row * channels..][..channels].iter().enumerate()
-            {
+            bias += sign * own.bias.map_or(0.0, |bias| bias[row]);
+            for (channel, &weight) in row_of(row).iter().enumerate() {
                 weights[channel / LANES].0[channel % LANES] += sign * weight;
             }
         }

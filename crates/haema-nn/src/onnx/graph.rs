@@ -4,12 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::wire::Message;
 use crate::params::Parameters;
-use crate::spec::{BlockSpec, ConvSpec, INPUT, Kernel, NetSpec, NormMode, NormSpec, Op, Up};
+use crate::spec::{
+    BlockSpec, ConvSpec, INPUT, Kernel, NetSpec, NormMode, NormSpec, Op, Statistics, Up,
+};
 
 /// Name of the graph's output.
 const OUTPUT: &str = "probability";
 /// Name of the factors of an upsampling by 2.
 const TWICE: &str = "twice";
+/// And of those of one in the plane.
+const PLANE_TWICE: &str = "twice in the plane";
 
 /// A graph that grows block by block.
 pub(super) struct Graph<'a> {
@@ -99,10 +103,11 @@ impl<'a> Graph<'a> {
                 let normed = self.norm(name, &first, spec.norm, in_channels);
                 self.activation(name, normed, spec.slope)
             }
-            Op::MaxPool2 => {
+            Op::MaxPool2 | Op::PlaneMaxPool2 => {
+                let window = block.op.pool().expect("both are pools").window().map(|n| n as i64);
                 let attributes = [
-                    ("kernel_shape", Attribute::Ints(&[2; 3])),
-                    ("strides", Attribute::Ints(&[2; 3])),
+                    ("kernel_shape", Attribute::Ints(&window)),
+                    ("strides", Attribute::Ints(&window)),
                 ];
                 self.single("MaxPool", &format!("{name}/pool"), &[&first], &attributes)
             }
@@ -111,12 +116,12 @@ impl<'a> Graph<'a> {
                     ("mode", Attribute::Text("linear")),
                     ("coordinate_transformation_mode", Attribute::Text("half_pixel")),
                 ];
-                self.twice(name, &first, &modes)
+                self.twice(name, &first, (TWICE, [2.0; 3]), &modes)
             }
             Op::SumUp => {
                 let mut sum = first;
                 for (level, finer) in inputs.iter().enumerate().skip(1) {
-                    let up = self.nearest(&format!("{name}/{level}"), &sum);
+                    let up = self.nearest(&format!("{name}/{level}"), &sum, (TWICE, [2.0; 3]));
                     sum = self.single("Add", &format!("{name}/{level}/add"), &[&up, finer], &[]);
                 }
                 sum
@@ -138,8 +143,12 @@ impl<'a> Graph<'a> {
             let axis = [("axis", Attribute::Int(1))];
             value = self.single("Concat", &format!("{name}/concat"), &all, &axis);
         }
-        if conv.up == Up::Nearest2 {
-            value = self.nearest(name, &value);
+        match conv.up {
+            Up::None => {}
+            Up::Nearest2 => value = self.nearest(name, &value, (TWICE, [2.0; 3])),
+            Up::PlaneNearest2 => {
+                value = self.nearest(name, &value, (PLANE_TWICE, [1.0, 2.0, 2.0]));
+            }
         }
         value = self.convolution(name, conv, &value, in_channels);
         if let Some(norm) = conv.norm {
@@ -160,18 +169,23 @@ impl<'a> Graph<'a> {
         input: &str,
         in_channels: usize,
     ) -> String {
+        let side = conv.kernel.size();
         // Begins `[z, y, x]`, then ends.
-        let (side, stride, pads) = match conv.kernel {
-            Kernel::One => (1, 1, [0; 6]),
-            Kernel::Three => (3, 1, [1; 6]),
-            Kernel::ThreeDown => (3, 2, [1; 6]),
-            Kernel::ThreeDownTfSame => (3, 2, [0, 0, 0, 1, 1, 1]),
-            Kernel::TwoTransposed => (2, 2, [0; 6]),
+        let (strides, pads) = match conv.kernel {
+            Kernel::One => ([1; 3], [0; 6]),
+            Kernel::Three => ([1; 3], [1; 6]),
+            Kernel::PlaneThree => ([1; 3], [0, 1, 1, 0, 1, 1]),
+            Kernel::PlaneTwo => ([1; 3], [0, 0, 0, 0, 1, 1]),
+            Kernel::ThreeDown => ([2; 3], [1; 6]),
+            Kernel::ThreeDownTfSame => ([2; 3], [0, 0, 0, 1, 1, 1]),
+            Kernel::TwoTransposed => ([2; 3], [0; 6]),
+            Kernel::PlaneTwoTransposed => ([1, 2, 2], [0; 6]),
         };
         let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.conv.{part}"));
         let values = self.params.get(&weight);
-        let (out_channels, taps) = (conv.out_channels, side * side * side);
-        let operator = if conv.kernel == Kernel::TwoTransposed {
+        let (out_channels, taps) = (conv.out_channels, side.iter().product::<usize>());
+        let [z, y, x] = side;
+        let operator = if conv.kernel.is_transposed() {
             // ONNX has the input's channels first here.
             let values = (0..in_channels).flat_map(|from| {
                 (0..out_channels).flat_map(move |to| {
@@ -179,25 +193,33 @@ impl<'a> Graph<'a> {
                     values[start..start + taps].iter().copied()
                 })
             });
-            self.constant(&weight, &[in_channels, out_channels, side, side, side], values);
+            self.constant(&weight, &[in_channels, out_channels, z, y, x], values);
             "ConvTranspose"
         } else {
-            let shape = [out_channels, in_channels, side, side, side];
+            let shape = [out_channels, in_channels, z, y, x];
             self.constant(&weight, &shape, values.iter().copied());
             "Conv"
         };
-        self.constant(&bias, &[out_channels], self.params.get(&bias).iter().copied());
+        let mut inputs = vec![input, &weight];
+        if conv.bias {
+            self.constant(&bias, &[out_channels], self.params.get(&bias).iter().copied());
+            inputs.push(&bias);
+        }
         let attributes = [
-            ("kernel_shape", Attribute::Ints(&[side as i64; 3])),
+            ("kernel_shape", Attribute::Ints(&side.map(|n| n as i64))),
             ("pads", Attribute::Ints(&pads)),
-            ("strides", Attribute::Ints(&[stride; 3])),
+            ("strides", Attribute::Ints(&strides)),
         ];
-        self.single(operator, &format!("{name}/conv"), &[input, &weight, &bias], &attributes)
+        self.single(operator, &format!("{name}/conv"), &inputs, &attributes)
     }
 
-    /// Instance normalisation: ONNX's own operator where ε is added to the variance, else its parts.
+    /// Batch normalisation; instance normalisation: ONNX's own operator where ε is added to the
+    /// variance, else its parts.
     fn norm(&mut self, name: &str, input: &str, norm: NormSpec, channels: usize) -> String {
         let [gamma, beta] = ["gamma", "beta"].map(|part| format!("{name}.norm.{part}"));
+        if norm.statistics != Statistics::Own {
+            return self.batch_norm(name, input, norm, channels);
+        }
         let own = norm.mode == NormMode::Variance;
         // The parts are broadcast over `[1, channels, z, y, x]`.
         let shape = if own { vec![channels] } else { vec![channels, 1, 1, 1] };
@@ -223,6 +245,17 @@ impl<'a> Graph<'a> {
         self.single("Add", &step("shifted"), &[&scaled, &beta], &[])
     }
 
+    fn batch_norm(&mut self, name: &str, input: &str, norm: NormSpec, channels: usize) -> String {
+        let parts = ["gamma", "beta", "mean", "variance"].map(|part| format!("{name}.norm.{part}"));
+        for part in &parts {
+            self.constant(part, &[channels], self.params.get(part).iter().copied());
+        }
+        let [gamma, beta, mean, variance] = &parts;
+        let epsilon = [("epsilon", Attribute::Float(norm.eps as f32))];
+        let all = [input, gamma, beta, mean, variance];
+        self.single("BatchNormalization", &format!("{name}/norm"), &all, &epsilon)
+    }
+
     fn activation(&mut self, name: &str, input: String, slope: f32) -> String {
         let step = format!("{name}/activation");
         if slope == 1.0 {
@@ -234,18 +267,24 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn nearest(&mut self, name: &str, input: &str) -> String {
+    fn nearest(&mut self, name: &str, input: &str, factors: (&str, [f32; 3])) -> String {
         let modes = [
             ("mode", Attribute::Text("nearest")),
             ("coordinate_transformation_mode", Attribute::Text("asymmetric")),
             ("nearest_mode", Attribute::Text("floor")),
         ];
-        self.twice(name, input, &modes)
+        self.twice(name, input, factors, &modes)
     }
 
-    /// Twice the size along each axis.
-    fn twice(&mut self, name: &str, input: &str, modes: &[(&str, Attribute<'_>)]) -> String {
-        let factors = self.shared(TWICE, &[5], &[1.0, 1.0, 2.0, 2.0, 2.0]);
+    /// Larger by the factors of that name along `[z, y, x]`.
+    fn twice(
+        &mut self,
+        name: &str,
+        input: &str,
+        (factors, [z, y, x]): (&str, [f32; 3]),
+        modes: &[(&str, Attribute<'_>)],
+    ) -> String {
+        let factors = self.shared(factors, &[5], &[1.0, 1.0, z, y, x]);
         // The empty name is the region of interest, which is not used.
         self.single("Resize", &format!("{name}/twice"), &[input, "", &factors], modes)
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{OnnxHeader, size_divisor, to_onnx};
-use crate::tests::{small, small_variants};
+use crate::tests::{small, small_batch, small_planes, small_variants};
 use crate::{Init, Kernel, NetSpec, NormMode, Parameters};
 
 /// Fields of a message in the order of the file; numbers keep their bits.
@@ -138,6 +138,8 @@ fn every_parameter_is_in_the_file_with_its_values() {
         small(NormMode::Variance, Kernel::ThreeDown),
         small(NormMode::StandardDeviation, Kernel::ThreeDownTfSame),
         small_variants(),
+        small_batch(),
+        small_planes(),
     ] {
         let bytes = export(&spec, None);
         let params = Parameters::init(&spec, Init::HeNormal, 0.5, 7);
@@ -157,10 +159,11 @@ fn every_parameter_is_in_the_file_with_its_values() {
             let mut wanted: Vec<u32> =
                 params.get(&info.name).iter().map(|value| value.to_bits()).collect();
             let (mut dims, mut shape) = (numbers(tensor, 1), info.shape.clone());
-            if shape.get(2) == Some(&2) {
+            if info.name == "sharp.conv.weight" {
                 // Transposed: the same numbers, the input's channels first.
                 shape.swap(0, 1);
-                let (into, from, taps) = (shape[1], shape[0], 8);
+                let taps: usize = shape[2..].iter().product();
+                let (into, from) = (shape[1], shape[0]);
                 let at = |i: usize| ((i / taps % into) * from + i / taps / into) * taps + i % taps;
                 wanted = (0..wanted.len()).map(|i| wanted[at(i)]).collect();
             }
@@ -177,6 +180,8 @@ fn every_tensor_is_made_once_and_before_it_is_read() {
         small(NormMode::Variance, Kernel::ThreeDown),
         small(NormMode::StandardDeviation, Kernel::ThreeDownTfSame),
         small_variants(),
+        small_batch(),
+        small_planes(),
     ] {
         let bytes = export(&spec, None);
         let graph = fields(blobs(&fields(&bytes), 7)[0]);
@@ -219,6 +224,25 @@ fn blocks_become_the_operators_that_they_stand_for() {
 }
 
 #[test]
+fn kernels_of_a_plane_reach_no_other() {
+    let bytes = export(&small_planes(), None);
+    let graph = fields(blobs(&fields(&bytes), 7)[0]);
+    let nodes: Vec<_> = blobs(&graph, 1).into_iter().map(fields).collect();
+
+    let found: Vec<_> = nodes
+        .iter()
+        .filter(|node| {
+            ["b/conv", "pool/pool", "up/conv", "sharp/conv"].contains(&texts(node, 3)[0])
+        })
+        .map(|node| numbers(&fields(blobs(node, 5)[0]), 8))
+        .collect();
+    assert_eq!(found, [vec![1, 3, 3], vec![1, 2, 2], vec![1, 2, 2], vec![1, 2, 2]]);
+    let of_a: Vec<_> = nodes.iter().filter(|node| texts(node, 3)[0].starts_with("a/")).collect();
+    let operators: Vec<_> = of_a.iter().map(|node| texts(node, 4)[0]).collect();
+    assert_eq!(operators, ["Conv", "BatchNormalization", "Relu"]);
+}
+
+#[test]
 fn the_same_network_gives_the_same_bytes() {
     let spec = small_variants();
 
@@ -227,5 +251,6 @@ fn the_same_network_gives_the_same_bytes() {
 
 #[test]
 fn the_divisor_counts_the_halvings() {
-    assert_eq!(size_divisor(&small(NormMode::Variance, Kernel::ThreeDown)).unwrap(), 2);
+    assert_eq!(size_divisor(&small(NormMode::Variance, Kernel::ThreeDown)).unwrap(), [2; 3]);
+    assert_eq!(size_divisor(&small_planes()).unwrap(), [1, 2, 2]);
 }

@@ -326,8 +326,7 @@ impl<'a> Session<'a> {
             return Err(TrainError::Diverged { id, epoch, loss: value.loss });
         }
         self.trainer.backward(&grad);
-        let adam = &mut self.adam;
-        self.trainer.update(|values, gradient| adam.update(learning_rate, gradient, values));
+        self.trainer.descend(&mut self.adam, learning_rate);
         // A mean over few steps at first, so that the start values do not linger.
         let decay =
             self.config.average_decay.min(self.adam.step as f64 / (self.adam.step + 10) as f64);

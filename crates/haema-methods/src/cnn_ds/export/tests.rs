@@ -10,8 +10,9 @@ use haema_nn::onnx::{OnnxHeader, to_onnx};
 use haema_nn::{DropoutKind, Executor, NetSpec};
 use sha2::{Digest as _, Sha256};
 
-use super::super::golden::{generated, numbers};
 use super::super::{CnnDs, Down, Model, PadMode, Profile, ResidualOrder, UpMode};
+use crate::generator::{generated, numbers};
+use crate::unet::{self, UNet};
 
 const SIZE: [usize; 3] = [8, 16, 12];
 
@@ -22,7 +23,20 @@ struct Golden {
     probability: Vec<f64>,
 }
 
-/// Every switch of the network, in both profiles' terms.
+/// The baselines, small.
+fn unets() -> [(&'static str, NetSpec); 5] {
+    let small = |unet| UNet { base: 5, levels: 3, ..unet };
+    [
+        ("patch_unet", UNet::patch()),
+        ("patch_unet_ellisdg", UNet::patch_ellisdg()),
+        ("slice_unet", UNet::slice()),
+        ("slice_unet_transposed", UNet { up: unet::UpMode::Transposed, ..UNet::slice() }),
+        ("slice_unet_hssayeni", UNet::slice_hssayeni()),
+    ]
+    .map(|(name, unet)| (name, small(unet).spec()))
+}
+
+/// Every switch of CNN-DS, in both profiles' terms, and the baselines.
 fn networks() -> BTreeMap<&'static str, NetSpec> {
     let small = |profile| CnnDs { base: 3, depth: 3, ..CnnDs::profile(profile) };
     let recommended = || small(Profile::Recommended);
@@ -39,6 +53,7 @@ fn networks() -> BTreeMap<&'static str, NetSpec> {
     ])
     .into_iter()
     .map(|(name, config)| (name, config.spec()))
+    .chain(unets())
     .collect()
 }
 

@@ -4,8 +4,8 @@ use haema_nn::Executor;
 use haema_nn::tensors::{from_bytes, to_bytes};
 
 use super::super::Model;
-use super::super::golden::numbers;
 use super::*;
+use crate::generator::numbers;
 
 const SMALL: &[u8] = include_bytes!("../../../testdata/keras/small.safetensors");
 const SIZE: [usize; 3] = [8, 16, 12];
