@@ -11,7 +11,7 @@ use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tal
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use crate::method::Method;
+use crate::method::{Method, Precision};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Finds the bleed on each scan: mask, volume, report.
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// Weights that haema train made [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// How the network keeps its tensors.
+    #[arg(long, value_enum, default_value_t = Precision::Fp32)]
+    precision: Precision,
     /// Above this probability a voxel belongs to the bleed [default: the model's own].
     #[arg(long, value_name = "P", value_parser = probability)]
     threshold: Option<f32>,
@@ -66,7 +69,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let model = args.method.model(args.model.as_deref())?;
+    let model = args.method.model(args.model.as_deref())?.with_precision(args.precision.into());
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {

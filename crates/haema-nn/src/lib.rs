@@ -36,7 +36,7 @@ mod tests;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use executor::{BlockTime, Executor};
+pub use executor::{BlockTime, Executor, InferencePrecision};
 pub use haema_kernels::Door;
 pub use loss::{Loss, LossValue};
 pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use haema_measure::format_ml;
+use haema_nn::InferencePrecision;
 
 use crate::report::{Input, Lesion, Report, Series};
 use figure::Picture;
@@ -311,6 +312,9 @@ fn receipt(report: &Report) -> String {
         "model",
         &format!("{} {}", escape(&report.model.name), code(&report.model.sha256)),
     );
+    if receipt.settings.precision != InferencePrecision::Fp32 {
+        row(&mut page, "precision", receipt.settings.precision.name());
+    }
     row(&mut page, "mask", &code(&receipt.mask_sha256));
     page + "</dl>\n"
 }

@@ -1,6 +1,7 @@
 //! What haema says about a scan: the contents of `report.json`.
 
 pub use haema_measure::{Lesion, SliceRange};
+use haema_nn::InferencePrecision;
 use serde::{Deserialize, Serialize};
 
 /// The format of `report.json`. The number grows when a field changes its meaning or goes.
@@ -174,6 +175,14 @@ pub struct Settings {
     pub save_probability: bool,
     /// Fingerprint of the series that was asked for by its UID, where one was.
     pub series: Option<String>,
+    /// How the network keeps its tensors; not written where in 32 bits.
+    #[serde(default, skip_serializing_if = "is_fp32")]
+    pub precision: InferencePrecision,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_fp32(precision: &InferencePrecision) -> bool {
+    *precision == InferencePrecision::Fp32
 }
 
 /// Rounds to 3 decimals: a mm³ of volume, a µm of place. More would be noise in a file for people.

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use haema_methods::cnn_ds::{Model, SegmentError};
+use haema_nn::InferencePrecision;
 use haema_volume::{CtVolume, Volume};
 
 /// A method with its weights: a scan goes in, a probability on the scan's own grid comes out.
@@ -18,6 +19,11 @@ pub trait Segmenter {
 
     /// SHA-256 of the weights, hexadecimal.
     fn model_sha256(&self) -> &str;
+
+    /// How the network keeps its tensors, where there is one.
+    fn precision(&self) -> InferencePrecision {
+        InferencePrecision::Fp32
+    }
 
     /// Above this probability a voxel belongs to the bleed, where nobody asks for another.
     fn default_threshold(&self) -> f32 {
@@ -67,6 +73,10 @@ impl Segmenter for Model {
 
     fn model_sha256(&self) -> &str {
         self.sha256()
+    }
+
+    fn precision(&self) -> InferencePrecision {
+        self.precision()
     }
 
     fn segment(

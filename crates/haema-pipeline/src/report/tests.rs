@@ -74,6 +74,7 @@ pub(crate) fn report() -> Report {
                 threshold: 0.5,
                 save_probability: false,
                 series: None,
+                precision: haema_nn::InferencePrecision::Fp32,
             },
             source: "34".repeat(6),
             job: "12".repeat(32),

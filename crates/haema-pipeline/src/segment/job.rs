@@ -82,10 +82,18 @@ impl Fingerprint {
 
 #[cfg(test)]
 mod tests {
+    use haema_nn::InferencePrecision;
+
     use super::*;
 
     fn settings(threshold: f64) -> Settings {
-        Settings { method: "cnn-ds".to_owned(), threshold, save_probability: false, series: None }
+        Settings {
+            method: "cnn-ds".to_owned(),
+            threshold,
+            save_probability: false,
+            series: None,
+            precision: InferencePrecision::Fp32,
+        }
     }
 
     #[test]
@@ -102,6 +110,8 @@ mod tests {
         assert_eq!(of(0.5, "aa"), first);
         assert_ne!(of(0.6, "aa"), first);
         assert_ne!(of(0.5, "bb"), first);
+        let half = Settings { precision: InferencePrecision::Bf16, ..settings(0.5) };
+        assert_ne!(fingerprint(&source, &half, "aa").unwrap(), first);
         fs::write_atomic(&scan.join("2.dcm"), b"two").unwrap();
         assert_ne!(of(0.5, "aa"), first);
     }
