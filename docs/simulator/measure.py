@@ -1,14 +1,15 @@
 """Statistics of tissue and noise in a dataset of head CT, the same way for real and simulated ones.
 
-    python measure.py DATASET [DATASET ...]        # each in nnU-Net's raw layout
+    python measure.py [--figure FILE.svg] DATASET [DATASET ...]        # each in nnU-Net's raw layout
 
 Needs numpy, scipy and nibabel. HU are clipped to -18..97, the window of CT-ICH, so that both are seen
 through the same glass. Prints one row of a Markdown table for each figure: median over cases, and the
-10th to the 90th percentile.
+10th to the 90th percentile. The figure has the same: a bar from the 10th to the 90th percentile, a mark at
+the median.
 """
 
+import argparse
 import pathlib
-import sys
 
 import nibabel as nib
 import numpy as np
@@ -50,14 +51,14 @@ def noise_of(hu, depth_mm, pixel_mm):
     side = int(round(9 / pixel_mm))
     grid_y, grid_x = np.mgrid[0:side, 0:side]
     plane = np.stack([np.ones(side * side), grid_y.ravel(), grid_x.ravel()], 1)
+    flatten = np.eye(side * side) - plane @ np.linalg.pinv(plane)
     found = []
     for y in range(0, hu.shape[0] - side, side):
         for x in range(0, hu.shape[1] - side, side):
             window = hu[y : y + side, x : x + side]
             if depth_mm[y : y + side, x : x + side].min() < 8 or window.min() <= -18 or window.max() > 60:
                 continue
-            flat = window.ravel() - plane @ np.linalg.lstsq(plane, window.ravel(), rcond=None)[0]
-            flat = flat.reshape(side, side)
+            flat = (flatten @ window.ravel()).reshape(side, side)
             sd = flat.std()
             if sd < 0.3:
                 continue
@@ -75,7 +76,7 @@ def case_figures(case, dataset):
     hu, mask, pixel_mm = slices_of(case, dataset)
     depth = hu.shape[2]
     tissue, fluid, noises, blood, bone = [], [], [], [], []
-    for z in range(int(0.45 * depth), int(0.75 * depth)):
+    for z in range(int(0.45 * depth), int(0.75 * depth), 2):
         plane = hu[:, :, z]
         depth_mm = inside_skull(plane, pixel_mm)
         if depth_mm.max() < 25:
@@ -110,9 +111,44 @@ def case_figures(case, dataset):
     return figures
 
 
+COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728"]
+
+
+def figure(names, columns):
+    """An SVG: a row for each name, scaled to the ends of all its bars."""
+    row_height, left, width = 18 * len(columns) + 16, 230, 420
+    height = row_height * len(names) + 40
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 90}" height="{height}" '
+             'font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="white"/>']
+    for number, (name, _) in enumerate(columns):
+        parts.append(f'<text x="{left + 130 * number}" y="16" fill="{COLOURS[number]}">{name}</text>')
+    for row, name in enumerate(names):
+        top = 32 + row * row_height
+        ends = [ends_of(rows, name) for _, rows in columns]
+        low, high = min(e[0] for e in ends), max(e[2] for e in ends)
+        place = lambda value: left + width * (value - low) / max(high - low, 1e-9)
+        parts.append(f'<text x="{left - 10}" y="{top + 12}" text-anchor="end">{name}</text>')
+        for number, (first, middle, last) in enumerate(ends):
+            y = top + 18 * number
+            parts.append(f'<rect x="{place(first):.1f}" y="{y + 3}" width="{place(last) - place(first):.1f}" '
+                         f'height="9" fill="{COLOURS[number]}" fill-opacity="0.45"/>')
+            parts.append(f'<rect x="{place(middle) - 1.5:.1f}" y="{y}" width="3" height="15" fill="{COLOURS[number]}"/>')
+            parts.append(f'<text x="{left + width + 10}" y="{y + 12}">{middle:.3g}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def ends_of(rows, name):
+    values = [row[name] for row in rows if name in row]
+    return np.quantile(values, [0.1, 0.5, 0.9]) if values else np.array([np.nan] * 3)
+
+
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--figure", type=pathlib.Path)
+    parser.add_argument("datasets", type=pathlib.Path, nargs="+")
+    options = parser.parse_args()
     columns = []
-    for path in map(pathlib.Path, sys.argv[1:]):
+    for path in options.datasets:
         cases = sorted(p.name[: -len("_0000.nii.gz")] for p in (path / "imagesTr").glob("*_0000.nii.gz"))
         rows = [case_figures(case, path) for case in cases]
         columns.append((path.name, rows))
@@ -122,10 +158,12 @@ def main():
     for name in names:
         cells = []
         for _, rows in columns:
-            values = [row[name] for row in rows if name in row]
-            low, middle, high = np.quantile(values, [0.1, 0.5, 0.9]) if values else [np.nan] * 3
-            cells.append(f"{middle:.3g} ({low:.3g} to {high:.3g}; n {len(values)})")
+            low, middle, high = ends_of(rows, name)
+            count = sum(name in row for row in rows)
+            cells.append(f"{middle:.3g} ({low:.3g} to {high:.3g}; n {count})")
         print(f"| {name} | " + " | ".join(cells) + " |")
+    if options.figure:
+        options.figure.write_text(figure(names, columns))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "format",
         what: "rustfmt has nothing to change",
-        remedy: "run `cargo fmt --all`",
-        run: |root| cargo(root, "cargo fmt --all --check", &[]),
+        remedy: "run `cargo fmt --all`, and the same with `--manifest-path gpu/Cargo.toml`",
+        run: |root| {
+            cargo(root, "cargo fmt --all --check", &[])?;
+            cargo(root, "cargo fmt --manifest-path gpu/Cargo.toml --check", &[])
+        },
     },
     Step {
         name: "spelling",

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{Failure, tree};
 
 /// Fails where a crate does not take the workspace's lints: cargo does not do that by itself, and
-/// a crate without them may use `unsafe` and print.
+/// a crate without them may use `unsafe` and print. The workspace in `gpu/` must repeat them.
 pub(crate) fn check(root: &Path) -> Result<(), Failure> {
     for (path, text) in tree::manifests(root)? {
         if !takes_workspace_lints(&text)? {
@@ -13,7 +13,30 @@ pub(crate) fn check(root: &Path) -> Result<(), Failure> {
             return Err(format!("{shown} lacks `[lints]` with `workspace = true`").into());
         }
     }
+    let read = |path: &str| {
+        let text = std::fs::read_to_string(root.join(path)).map_err(|err| format!("{path}: {err}"));
+        Ok::<toml::Table, Failure>(text?.parse()?)
+    };
+    let drifted = drifted(&read("gpu/Cargo.toml")?, &read("Cargo.toml")?);
+    if !drifted.is_empty() {
+        let drifted = drifted.join(", ");
+        return Err(format!("gpu/Cargo.toml differs from Cargo.toml: copy {drifted}").into());
+    }
     Ok(())
+}
+
+/// What a manifest of another workspace, which cannot take ours, must repeat and does not: the lints,
+/// and what is said of every package, its licence among it.
+fn drifted(manifest: &toml::Table, workspace: &toml::Table) -> Vec<String> {
+    let of = |part: &str| workspace.get("workspace").and_then(|table| table.get(part)).cloned();
+    let mut wanted = vec![("lints".to_owned(), manifest.get("lints"), of("lints"))];
+    let package = of("package");
+    for (key, value) in package.iter().filter_map(toml::Value::as_table).flatten() {
+        let found = manifest.get("package").and_then(|package| package.get(key));
+        wanted.push((format!("package.{key}"), found, Some(value.clone())));
+    }
+    wanted.retain(|(_, found, wanted)| *found != wanted.as_ref());
+    wanted.into_iter().map(|(name, ..)| name).collect()
 }
 
 fn takes_workspace_lints(manifest: &str) -> Result<bool, Failure> {
@@ -31,5 +54,21 @@ mod tests {
         assert!(takes_workspace_lints("[lints]\nworkspace = true\n").unwrap());
         assert!(!takes_workspace_lints("[package]\nname = \"haema-new\"\n").unwrap());
         assert!(!takes_workspace_lints("[lints]\nworkspace = false\n").unwrap());
+    }
+
+    #[test]
+    fn what_was_copied_and_drifted_is_found() {
+        let ours = "[workspace.package]\nlicense = \"MIT\"\n[workspace.lints.rust]\nunsafe_code = \"deny\"\n";
+        let of = |text: &str| drifted(&text.parse().unwrap(), &ours.parse().unwrap());
+        let package = "[package]\nname = \"haema-gpu\"\nlicense = \"MIT\"\n";
+        let lints = "[lints.rust]\nunsafe_code = \"deny\"\n";
+
+        assert!(of(&format!("{package}{lints}")).is_empty());
+        assert_eq!(of(package), ["lints"]);
+        assert_eq!(of(&format!("{package}{}", lints.replace("deny", "warn"))), ["lints"]);
+        assert_eq!(
+            of(&format!("{}{lints}", package.replace("MIT", "GPL-3.0"))),
+            ["package.license"]
+        );
     }
 }

@@ -106,7 +106,7 @@ fn measure() {
 
     let (volume_ml, lesions) = measured_part(|| {
         let volume_ml = haema_measure::volume_ml(&head.truth, head.ct.grid()).unwrap();
-        (volume_ml, haema_measure::lesions(&head.truth, &head.ct).unwrap())
+        (volume_ml, haema_measure::lesions(&head.truth, &head.ct, None).unwrap())
     });
 
     assert!((volume_ml - head.truth_ml).abs() < 1.0, "{volume_ml} mL");

@@ -1,13 +1,13 @@
 //! `haema eval`: how well a model does on cases with masks.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use haema_io::dataset::Dataset;
 use haema_methods::cnn_ds::Model;
 use haema_pipeline::evaluation::{evaluate, summary_markdown, write_tables};
 use haema_pipeline::model_file::read_model;
-use haema_pipeline::training::read_split;
+use haema_pipeline::training::{fold_folders, read_split};
 
 use crate::{CliError, Outcome, Streams};
 
@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// Case ids, separated by commas [default: all].
     #[arg(long, value_name = "IDS", value_delimiter = ',', conflicts_with = "held_aside_by")]
     cases: Vec<String>,
-    /// Only the cases that a training run held aside.
+    /// Only the cases that a training run held aside; of a run with folds each by the model of the fold
+    /// that never saw it.
     #[arg(long, value_name = "RUN")]
     held_aside_by: Option<PathBuf>,
     /// How many threads; the result is the same for any number [default: one for each core].
@@ -38,23 +39,48 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
     let dataset = Dataset::open(&args.dataset)?;
-    let model = match &args.model {
-        Some(path) => read_model(path)?,
-        None => Model::built_in(),
-    };
-    let cases = match &args.held_aside_by {
-        Some(run) => read_split(run)?.ok_or_else(|| CliError::NoRun(run.clone()))?.held_aside,
-        None => args.cases.clone(),
-    };
-    let count = if cases.is_empty() { dataset.cases().len() } else { cases.len() };
-    let bar = crate::progress_bar(count as u64, streams.err_is_terminal);
+    let parts = args.parts()?;
+    let count =
+        |cases: &[String]| if cases.is_empty() { dataset.cases().len() } else { cases.len() };
+    let total = parts.iter().map(|(_, cases)| count(cases)).sum::<usize>();
+    let bar = crate::progress_bar(total as u64, streams.err_is_terminal);
     let threads = args.threads.unwrap_or_else(crate::all_cores);
-    let scores = evaluate(&dataset, &model, &cases, threads, &mut |score| {
-        bar.set_message(score.id.clone());
-        bar.inc(1);
-    })?;
+    let mut scores = Vec::new();
+    for (model, cases) in &parts {
+        scores.extend(evaluate(&dataset, model, cases, threads, &mut |score| {
+            bar.set_message(score.id.clone());
+            bar.inc(1);
+        })?);
+    }
     bar.finish_and_clear();
+    scores.sort_by(|a, b| a.id.cmp(&b.id));
     write_tables(&scores, &args.out)?;
     write!(streams.out, "{}", summary_markdown(&scores))?;
     Ok(Outcome::Done)
+}
+
+impl Args {
+    /// Models, and the cases that each is scored on; all where none is named.
+    fn parts(&self) -> Result<Vec<(Model, Vec<String>)>, CliError> {
+        let held_aside = |run: &Path| -> Result<Vec<String>, CliError> {
+            Ok(read_split(run)?.ok_or_else(|| CliError::NoRun(run.to_owned()))?.held_aside)
+        };
+        let model = || match &self.model {
+            Some(path) => read_model(path),
+            None => Ok(Model::built_in()),
+        };
+        let Some(run) = &self.held_aside_by else {
+            return Ok(vec![(model()?, self.cases.clone())]);
+        };
+        let folds = fold_folders(run);
+        if folds.is_empty() {
+            return Ok(vec![(model()?, held_aside(run)?)]);
+        }
+        if self.model.is_some() {
+            return Err(CliError::ModelOfFolds(run.clone()));
+        }
+        let part =
+            |fold: &PathBuf| Ok((read_model(&fold.join("model.safetensors"))?, held_aside(fold)?));
+        folds.iter().map(part).collect()
+    }
 }

@@ -6,6 +6,8 @@
 //! could not be done.
 
 mod bench;
+mod compare;
+mod device;
 mod eval;
 mod export;
 mod import;
@@ -14,6 +16,7 @@ mod method;
 mod segment;
 mod selftest;
 mod simulate;
+mod terminal;
 mod train;
 
 use std::io::{self, Write};
@@ -25,9 +28,11 @@ use clap::{Parser, Subcommand};
 use haema_io::ct_ich::ImportError;
 use haema_io::dataset::DatasetError;
 use haema_io::fs::FsError;
-use haema_methods::cnn_ds::KerasError;
+use haema_methods::KerasError;
+use haema_nn::EngineError;
 use haema_nn::onnx::OnnxError;
 use haema_pipeline::bench::BenchError;
+use haema_pipeline::compare::CompareError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
 use haema_pipeline::model_file::ModelFileError;
@@ -37,6 +42,9 @@ use haema_pipeline::simulation::SimulateError;
 use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
+
+pub use device::OpenGpu;
+pub use terminal::command;
 
 /// Finds intracranial bleeds on non-contrast head CT and measures them.
 ///
@@ -52,6 +60,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Segment(segment::Args),
+    Compare(compare::Args),
     Info(info::Args),
     Import(import::Args),
     Train(train::Args),
@@ -101,6 +110,9 @@ pub enum CliError {
     /// Nothing could be segmented.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// Two scans could not be compared.
+    #[error("the two scans cannot be compared")]
+    Compare(#[from] CompareError),
     /// The weights cannot be used.
     #[error("the weights given with --model cannot be used")]
     Model(#[from] ModelFileError),
@@ -137,6 +149,26 @@ pub enum CliError {
     /// The phantoms cannot be written.
     #[error("the self-test cannot be carried out")]
     Selftest(#[from] SelftestError),
+    /// One model cannot stand for the folds of a run.
+    #[error(
+        "a run with folds is scored by the models of its folds: leave --model out, or name one \
+         fold's folder: {0}"
+    )]
+    ModelOfFolds(PathBuf),
+    /// There is no such fold.
+    #[error("fold {found} of {folds}: wanted 1 to {folds}")]
+    NoFold {
+        /// The number given.
+        found: usize,
+        /// How many there are.
+        folds: usize,
+    },
+    /// The GPU cannot be used.
+    #[error("the network cannot run on --device gpu")]
+    Engine(#[from] EngineError),
+    /// This program has no GPU in it.
+    #[error("this haema was built without GPU support, which --device gpu needs")]
+    NoGpuBuilt,
     /// A folder holds no training run.
     #[error("no training run (wanted split.json) in {0}")]
     NoRun(PathBuf),
@@ -158,6 +190,11 @@ impl CliError {
             Self::Selftest(SelftestError::NotEmpty(_)) => {
                 Some("give a folder with --export that is new or empty")
             }
+            Self::Engine(error) => error.hint(),
+            Self::NoGpuBuilt => Some(
+                "leave out --device, or build the other one: cargo build --release \
+                 --manifest-path gpu/Cargo.toml --features wgpu",
+            ),
             Self::Model(_) => {
                 Some("give a model.safetensors of `haema train`, or none for the built-in one")
             }
@@ -166,17 +203,22 @@ impl CliError {
     }
 }
 
-/// Carries out one command.
+/// Carries out one command. `gpu` opens the GPU of a build that has one.
 ///
 /// # Errors
 ///
-/// [`CliError`], shown by `main` with its causes; exit code 2.
-pub fn run(cli: Cli, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+/// [`CliError`], shown by [`command`] with its causes; exit code 2.
+pub fn run(
+    cli: Cli,
+    gpu: Option<&OpenGpu>,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
     match cli.command {
-        Command::Segment(args) => segment::run(&args, streams),
+        Command::Segment(args) => segment::run(&args, gpu, streams),
+        Command::Compare(args) => compare::run(&args, streams),
         Command::Info(args) => info::run(&args, streams),
         Command::Import(args) => import::run(&args, streams),
-        Command::Train(args) => train::run(&args, streams),
+        Command::Train(args) => train::run(&args, gpu, streams),
         Command::Eval(args) => eval::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),

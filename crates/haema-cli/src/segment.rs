@@ -5,12 +5,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use haema_nn::EngineError;
 use haema_pipeline::input::{self, Source};
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
+use haema_pipeline::segmenter::{OnEngine, Segmenter};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use crate::device::{Device, OpenGpu};
 use crate::method::{Method, Precision};
 use crate::{CliError, Outcome, Streams, print_json};
 
@@ -51,6 +54,9 @@ pub(crate) struct Args {
     /// [default: haema chooses and says why].
     #[arg(long, value_name = "UID")]
     series_uid: Option<String>,
+    /// What the network runs on.
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    device: Device,
     /// How many threads; the result is the same for any number [default: one for each core].
     #[arg(long, value_name = "N", value_parser = crate::threads)]
     threads: Option<NonZeroUsize>,
@@ -68,8 +74,19 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+pub(crate) fn run(
+    args: &Args,
+    gpu: Option<&OpenGpu>,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let engine = args.device.open(gpu)?;
+    if let Some(engine) = engine.as_deref().filter(|_| args.precision == Precision::Bf16) {
+        let device = engine.device().unwrap_or("this device").to_owned();
+        return Err(EngineError::Missing { what: "--precision bf16".to_owned(), device }.into());
+    }
     let model = args.method.model(args.model.as_deref())?.with_precision(args.precision.into());
+    let on_engine = engine.as_deref().map(|engine| OnEngine { model: &model, engine });
+    let segmenter = on_engine.as_ref().map_or(&model as &dyn Segmenter, |it| it);
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {
@@ -81,7 +98,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         save_paths: args.save_paths,
     };
     let mut display = Display::new(args, sources.len(), streams);
-    let tally = segment::run(&sources, &args.out, &model, &options, &mut |event| {
+    let tally = segment::run(&sources, &args.out, segmenter, &options, &mut |event| {
         display.show(event);
     })?;
     display.finish(tally)?;

@@ -2,18 +2,20 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use haema_io::dataset::{Case, Dataset};
 use haema_methods::cnn_ds::{Model, Profile as NetworkProfile};
+use haema_nn::Engine;
 use haema_pipeline::model_file::read_model;
 use haema_pipeline::training::{
-    Epoch, Job, Progress, Split, TrainConfig, TrainError, bleed_sizes, read_config,
-    read_config_file, read_split, train,
+    Epoch, Job, Progress, SimulatedCases, Split, TrainConfig, TrainError, bleed_sizes, fold_folder,
+    read_config, read_config_file, read_split, train,
 };
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::device::{Device, OpenGpu};
 use crate::{CliError, Outcome, Streams};
 
 /// Trains CNN-DS on a dataset in the raw layout of nnU-Net.
@@ -53,9 +55,26 @@ pub(crate) struct Args {
     /// Hold every Nth case aside, in order of the size of its bleed.
     #[arg(long, value_name = "N")]
     hold_aside_every: Option<NonZeroUsize>,
+    /// Cross-validation: N runs into RUN/fold-1 and so on, each of which holds another Nth of the cases
+    /// aside. `haema eval --held-aside-by RUN` then scores every case by the run that never saw it.
+    #[arg(long, value_name = "N", conflicts_with_all = ["hold_aside", "hold_aside_every"])]
+    folds: Option<NonZeroUsize>,
+    /// Only this one of the folds, from 1.
+    #[arg(long, value_name = "K", requires = "folds")]
+    fold: Option<NonZeroUsize>,
     /// Start from the parameters of a model file.
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
+    /// Simulate N new cases for every epoch, and learn from them too.
+    #[arg(long, value_name = "N")]
+    simulated: Option<u32>,
+    /// Folder of label maps to simulate from, as for `haema simulate`; needed again when the run goes
+    /// on [default: heads that haema makes itself].
+    #[arg(long, value_name = "DIR")]
+    anatomy: Option<PathBuf>,
+    /// What the network runs on.
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    device: Device,
     /// How many threads; the result is the same for any number [default: one for each core].
     #[arg(long, value_name = "N", value_parser = crate::threads)]
     threads: Option<NonZeroUsize>,
@@ -69,19 +88,63 @@ enum Profile {
     Recommended,
 }
 
-pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+pub(crate) fn run(
+    args: &Args,
+    gpu: Option<&OpenGpu>,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let engine = args.device.open(gpu)?;
     let dataset = Dataset::open(&args.dataset)?;
     let start = args.init.as_deref().map(read_model).transpose()?;
-    let threads = args.threads.unwrap_or_else(crate::all_cores);
-    let (config, split) = match (read_config(&args.out)?, read_split(&args.out)?) {
-        (Some(config), Some(split)) => (config, split),
-        _ => (args.config(start.as_ref())?, args.split(&dataset, threads)?),
+    let materials =
+        Materials { dataset: &dataset, start: start.as_ref(), engine: engine.as_deref() };
+    let Some(folds) = args.folds.map(NonZeroUsize::get) else {
+        return train_one(args, materials, (&args.out, None), streams);
     };
-    let job = Job { config: &config, split: &split, start: start.as_ref().map(Model::parameters) };
+    let wanted = args.fold.map(NonZeroUsize::get);
+    if let Some(fold) = wanted.filter(|&fold| fold > folds) {
+        return Err(CliError::NoFold { found: fold, folds });
+    }
+    for fold in (1..=folds).filter(|&fold| wanted.is_none_or(|wanted| wanted == fold)) {
+        writeln!(streams.err, "fold {fold} of {folds}")?;
+        let folder = fold_folder(&args.out, fold);
+        let place = (folder.as_path(), Some((fold - 1, folds)));
+        train_one(args, materials, place, streams)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// What every fold's run is given.
+#[derive(Clone, Copy)]
+struct Materials<'a> {
+    dataset: &'a Dataset,
+    start: Option<&'a Model>,
+    engine: Option<&'a dyn Engine>,
+}
+
+/// One run: the only one, or that of a fold.
+fn train_one(
+    args: &Args,
+    Materials { dataset, start, engine }: Materials<'_>,
+    (out, fold): (&Path, Option<(usize, usize)>),
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let threads = args.threads.unwrap_or_else(crate::all_cores);
+    let (config, split) = match (read_config(out)?, read_split(out)?) {
+        (Some(config), Some(split)) => (config, split),
+        _ => (args.config(start)?, args.split(dataset, fold, threads)?),
+    };
+    let job = Job {
+        config: &config,
+        split: &split,
+        start: start.map(Model::parameters),
+        anatomy: args.anatomy.as_deref(),
+        engine,
+    };
     let mut display = Display::new(&config, streams);
-    let summary = train(&dataset, job, &args.out, threads, &mut |progress| display.show(progress))?;
+    let summary = train(dataset, job, out, threads, &mut |progress| display.show(progress))?;
     display.finish()?;
-    writeln!(streams.out, "{}", args.out.join("model.safetensors").display())?;
+    writeln!(streams.out, "{}", out.join("model.safetensors").display())?;
     writeln!(
         streams.err,
         "{} epochs done, {:.0} s in this call, parameters {}",
@@ -100,16 +163,25 @@ impl Args {
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);
         config.seed = self.seed.unwrap_or(config.seed);
+        if let Some(cases) = self.simulated {
+            config.simulated_cases = Some(SimulatedCases::new(cases, self.anatomy.as_deref())?);
+        }
         config.start_sha256 = start.map(|model| model.sha256().to_owned());
         Ok(config)
     }
 
-    fn split(&self, dataset: &Dataset, threads: NonZeroUsize) -> Result<Split, TrainError> {
+    fn split(
+        &self,
+        dataset: &Dataset,
+        fold: Option<(usize, usize)>,
+        threads: NonZeroUsize,
+    ) -> Result<Split, TrainError> {
         let ids: Vec<&str> = dataset.cases().iter().map(Case::id).collect();
         let sizes = || bleed_sizes(dataset, threads);
-        let held_aside = match self.hold_aside_every {
-            Some(nth) => Split::every_nth(&sizes()?, nth.get()),
-            None => self.hold_aside.clone(),
+        let held_aside = match (fold, self.hold_aside_every) {
+            (Some((fold, folds)), _) => Split::fold(&sizes()?, fold, folds),
+            (None, Some(nth)) => Split::every_nth(&sizes()?, nth.get()),
+            (None, None) => self.hold_aside.clone(),
         };
         let mut validation = self.validation.clone();
         if validation.is_empty() && self.profile == Profile::Paper {
@@ -135,13 +207,20 @@ struct Display<'a, 'b> {
 
 impl<'a, 'b> Display<'a, 'b> {
     fn new(config: &TrainConfig, streams: &'a mut Streams<'b>) -> Self {
-        let bar = crate::progress_bar(0, streams.err_is_terminal);
+        let style =
+            ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed}, {eta} left  {wide_msg}")
+                .expect("the template is well formed");
+        let bar = crate::progress_bar(0, streams.err_is_terminal).with_style(style);
         Self { bar, epochs: config.epochs, streams, written: Ok(()) }
     }
 
     fn show(&mut self, progress: Progress) {
         match progress {
+            Progress::Checking { cases } => self.bar.set_message(format!("checking {cases} cases")),
             Progress::Loading { cases } => self.bar.set_message(format!("reading {cases} cases")),
+            Progress::Simulating { epoch, cases } => {
+                self.bar.set_message(format!("epoch {epoch}: simulating {cases} cases"));
+            }
             Progress::Step { epoch, step, steps, loss } => {
                 let done = u64::from(epoch - 1) * steps as u64 + step as u64;
                 self.bar.set_length(u64::from(self.epochs) * steps as u64);

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// A percentile bootstrap over patients.
+use crate::describe::{mean, quantile};
+use crate::distributions::{normal_above, normal_quantile};
+
+/// A bootstrap over patients.
 ///
 /// Scans of one patient are alike, so patients are drawn, with replacement, and each brings all its
 /// scans. The seed is an argument: the same call gives the same interval.
@@ -68,16 +71,59 @@ impl Bootstrap {
         patient_of_case: &[P],
         statistic: impl Fn(&[usize]) -> Option<f64>,
     ) -> Option<Interval> {
-        let mut cases_of: BTreeMap<&P, Vec<usize>> = BTreeMap::new();
-        for (case, patient) in patient_of_case.iter().enumerate() {
-            cases_of.entry(patient).or_default().push(case);
-        }
-        // In the order of their first case: names, which may be hashes, shall not steer the draws.
-        let mut patients: Vec<Vec<usize>> = cases_of.into_values().collect();
-        patients.sort();
-        if patients.is_empty() {
+        let patients = Patients::of(patient_of_case)?;
+        let figures = self.draw(&patients, &statistic);
+        let tail = 0.5 * (1.0 - self.level);
+        self.between(&figures, [tail, 1.0 - tail])
+    }
+
+    /// The interval of a statistic, corrected for bias and for an error that changes with the figure
+    /// (`BCa`): better than [`Bootstrap::interval`] where few patients give a lopsided figure, such as a
+    /// mean Dice near 1.
+    ///
+    /// `None` also where the figure does not exist for all cases or without one of the patients, and where
+    /// no patient makes a difference to it.
+    ///
+    /// # Source
+    ///
+    /// B. Efron, _Journal of the American Statistical Association_ 82:171–185, 1987.
+    pub fn interval_bca<P: Ord>(
+        self,
+        patient_of_case: &[P],
+        statistic: impl Fn(&[usize]) -> Option<f64>,
+    ) -> Option<Interval> {
+        let patients = Patients::of(patient_of_case)?;
+        let all: Vec<usize> = (0..patient_of_case.len()).collect();
+        let found = statistic(&all)?;
+        let without: Option<Vec<f64>> =
+            (0..patients.0.len()).map(|one| statistic(&patients.without(one))).collect();
+        let without = without?;
+        let middle = mean(&without)?;
+        let power = |n: i32| without.iter().map(|figure| (middle - figure).powi(n)).sum::<f64>();
+        let spread = power(2);
+        let figures = self.draw(&patients, &statistic);
+        if spread <= 0.0 || figures.is_empty() {
             return None;
         }
+        let acceleration = power(3) / (6.0 * spread.powf(1.5));
+        let below = figures.partition_point(|figure| *figure < found);
+        let up_to = figures.partition_point(|figure| *figure <= found);
+        let bias = normal_quantile(0.5 * (below + up_to) as f64 / figures.len() as f64);
+        let share = |tail: f64| {
+            let shifted = bias + normal_quantile(tail);
+            1.0 - normal_above(bias + shifted / (1.0 - acceleration * shifted))
+        };
+        let tail = 0.5 * (1.0 - self.level);
+        let shares = [share(tail), share(1.0 - tail)];
+        if shares.iter().any(|share| share.is_nan()) {
+            return None;
+        }
+        self.between(&figures, shares)
+    }
+
+    /// The figures of the draws in which they exist, sorted.
+    fn draw(self, patients: &Patients, statistic: &impl Fn(&[usize]) -> Option<f64>) -> Vec<f64> {
+        let patients = &patients.0;
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut drawn = vec![];
         let mut figures = Vec::with_capacity(self.resamples);
@@ -89,17 +135,36 @@ impl Bootstrap {
             figures.extend(statistic(&drawn).filter(|figure| !figure.is_nan()));
         }
         figures.sort_by(f64::total_cmp);
-        let tail = 0.5 * (1.0 - self.level);
+        figures
+    }
+
+    fn between(self, figures: &[f64], [lower, upper]: [f64; 2]) -> Option<Interval> {
         Some(Interval {
-            lower: percentile(&figures, tail)?,
-            upper: percentile(&figures, 1.0 - tail)?,
+            lower: quantile(figures, lower)?,
+            upper: quantile(figures, upper)?,
             undefined: self.resamples - figures.len(),
         })
     }
 }
 
-fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
-    let at = share.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
-    let (lower, upper) = (at.floor() as usize, at.ceil() as usize);
-    Some(sorted[lower] + (sorted[upper] - sorted[lower]) * at.fract())
+/// The cases of each patient.
+struct Patients(Vec<Vec<usize>>);
+
+impl Patients {
+    /// `None` where there are none.
+    fn of<P: Ord>(patient_of_case: &[P]) -> Option<Self> {
+        let mut cases_of: BTreeMap<&P, Vec<usize>> = BTreeMap::new();
+        for (case, patient) in patient_of_case.iter().enumerate() {
+            cases_of.entry(patient).or_default().push(case);
+        }
+        // In the order of their first case: names, which may be hashes, shall not steer the draws.
+        let mut patients: Vec<Vec<usize>> = cases_of.into_values().collect();
+        patients.sort();
+        (!patients.is_empty()).then_some(Self(patients))
+    }
+
+    fn without(&self, one: usize) -> Vec<usize> {
+        let others = self.0.iter().enumerate().filter(|(patient, _)| *patient != one);
+        others.flat_map(|(_, cases)| cases).copied().collect()
+    }
 }

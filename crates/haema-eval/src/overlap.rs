@@ -12,6 +12,8 @@ pub struct Overlap {
     pub false_positive: u64,
     /// Bleed in the reference only.
     pub false_negative: u64,
+    /// Bleed in neither.
+    pub true_negative: u64,
 }
 
 /// Why two masks cannot be compared.
@@ -38,12 +40,7 @@ impl Overlap {
     ///
     /// [`OverlapError::SizesDiffer`] where the masks are on different grids.
     pub fn count(reference: &Volume<u8>, predicted: &Volume<u8>) -> Result<Self, OverlapError> {
-        if reference.size() != predicted.size() {
-            return Err(OverlapError::SizesDiffer {
-                reference: reference.size(),
-                predicted: predicted.size(),
-            });
-        }
+        check_sizes(reference.size(), predicted.size())?;
         let mut counts = Self::default();
         for (&wanted, &found) in reference.as_slice().iter().zip(predicted.as_slice()) {
             let (wanted, found) = (wanted != 0, found != 0);
@@ -51,6 +48,8 @@ impl Overlap {
             counts.false_positive += u64::from(!wanted && found);
             counts.false_negative += u64::from(wanted && !found);
         }
+        let bleed = counts.true_positive + counts.false_positive + counts.false_negative;
+        counts.true_negative = reference.as_slice().len() as u64 - bleed;
         Ok(counts)
     }
 
@@ -69,12 +68,19 @@ impl Overlap {
     /// ```
     /// use haema_eval::Overlap;
     ///
-    /// let half = Overlap { true_positive: 1, false_positive: 1, false_negative: 1 };
+    /// let half = Overlap {
+    ///     true_positive: 1, false_positive: 1, false_negative: 1, true_negative: 5,
+    /// };
     /// assert_eq!(half.dice(), Some(0.5));
     /// assert_eq!(Overlap::default().dice(), None);
     /// ```
     pub fn dice(self) -> Option<f64> {
         ratio(2 * self.true_positive, self.false_positive + self.false_negative)
+    }
+
+    /// Jaccard index `TP / (TP + FP + FN)`, intersection over union; `None` where both masks are empty.
+    pub fn jaccard(self) -> Option<f64> {
+        ratio(self.true_positive, self.false_positive + self.false_negative)
     }
 
     /// Share of the predicted bleed that is one, `TP / (TP + FP)`; `None` where nothing was
@@ -87,6 +93,75 @@ impl Overlap {
     pub fn recall(self) -> Option<f64> {
         ratio(self.true_positive, self.false_negative)
     }
+
+    /// Share of what is no bleed that was left, `TN / (TN + FP)`; `None` where all is bleed. Over a head
+    /// it is nearly 1 for any method: of little use.
+    pub fn specificity(self) -> Option<f64> {
+        ratio(self.true_negative, self.false_positive)
+    }
+
+    /// Cohen's κ over all voxels counted; `None` where both masks are empty, or both full: nothing but
+    /// agreement was possible. For a bleed that is a small part of the head it is nearly the Dice.
+    ///
+    /// Voxels are not independent: there is no interval of one image's κ. Give one over images.
+    ///
+    /// # Source
+    ///
+    /// J. Cohen, _Educational and Psychological Measurement_ 20:37–46, 1960.
+    pub fn kappa(self) -> Option<f64> {
+        let [a, b, c, d] =
+            [self.true_positive, self.false_positive, self.false_negative, self.true_negative]
+                .map(u128::from);
+        // 2(ad − bc) / ((a+b)(b+d) + (a+c)(c+d)), in whole numbers: a head has 10⁷ voxels, and their
+        // products more digits than a float.
+        let expected = (a + b) * (b + d) + (a + c) * (c + d);
+        let agreement = (a * d) as i128 - (b * c) as i128;
+        (expected > 0).then(|| 2.0 * agreement as f64 / expected as f64)
+    }
+
+    /// Voxels of the prediction less those of the reference, as a part of the latter; `None` where the
+    /// reference is empty. On grids whose slices are uneven compare volumes instead
+    /// ([`crate::relative_difference`]).
+    pub fn relative_size_difference(self) -> Option<f64> {
+        let wanted = self.true_positive + self.false_negative;
+        let more = self.false_positive as f64 - self.false_negative as f64;
+        (wanted > 0).then(|| more / wanted as f64)
+    }
+
+    /// The counts of two cases together: figures of sums are _pooled_, or _micro_, and large bleeds rule
+    /// them.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            true_positive: self.true_positive + other.true_positive,
+            false_positive: self.false_positive + other.false_positive,
+            false_negative: self.false_negative + other.false_negative,
+            true_negative: self.true_negative + other.true_negative,
+        }
+    }
+}
+
+/// Harmonic mean of two means, as the paper's column F1 is made from its mean precision and recall. It is
+/// not the mean of each case's F1, which is the mean Dice. `None` where both are 0 or one is NaN.
+///
+/// ```
+/// use haema_eval::f1_of_means;
+///
+/// assert_eq!(f1_of_means(0.5, 0.5), Some(0.5));
+/// ```
+pub fn f1_of_means(precision: f64, recall: f64) -> Option<f64> {
+    let sum = precision + recall;
+    (sum > 0.0).then(|| 2.0 * precision * recall / sum)
+}
+
+pub(crate) fn check_sizes(
+    reference: [usize; 3],
+    predicted: [usize; 3],
+) -> Result<(), OverlapError> {
+    if reference == predicted {
+        return Ok(());
+    }
+    Err(OverlapError::SizesDiffer { reference, predicted })
 }
 
 /// `part / (part + rest)`.

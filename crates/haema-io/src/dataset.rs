@@ -14,7 +14,7 @@ mod participants;
 
 use std::path::{Path, PathBuf};
 
-use haema_volume::{CtVolume, Volume};
+use haema_volume::{CtVolume, Grid, Volume};
 use thiserror::Error;
 
 pub use description::{Description, LabelValue};
@@ -28,6 +28,7 @@ use crate::fs::{self, FsError};
 #[derive(Debug, Clone)]
 pub struct Dataset {
     name: String,
+    label_values: Vec<u8>,
     cases: Vec<Case>,
 }
 
@@ -119,12 +120,17 @@ impl Dataset {
         }
         // Folders list `a-1_0000` and `a_0000` in another order than `a` and `a-1`.
         cases.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Self { name: description.name, cases })
+        Ok(Self { label_values: description.label_values(), name: description.name, cases })
     }
 
     /// What the data set calls itself.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Values that `dataset.json` gives to labels, background among them, in order.
+    pub fn label_values(&self) -> Vec<u8> {
+        self.label_values.clone()
     }
 
     /// The cases, sorted by their ids.
@@ -175,8 +181,16 @@ impl Case {
     ///
     /// As [`crate::nifti::read_label`].
     pub fn read_label(&self) -> Result<Option<Volume<u8>>, ImageFileError> {
-        let path = self.label_path.as_deref();
-        path.map(|path| crate::nifti::read_label(path).map(|(label, _)| label)).transpose()
+        Ok(self.read_label_and_grid()?.map(|(label, _)| label))
+    }
+
+    /// As [`Case::read_label`], with the grid that the label's own header gives.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::nifti::read_label`].
+    pub fn read_label_and_grid(&self) -> Result<Option<(Volume<u8>, Grid)>, ImageFileError> {
+        self.label_path.as_deref().map(crate::nifti::read_label).transpose()
     }
 }
 

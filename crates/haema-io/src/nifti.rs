@@ -17,7 +17,7 @@ use crate::voxels::VoxelError;
 pub(crate) use read::GZIP_MAGIC;
 pub use read::{read, read_label};
 pub use sidecar::write_slice_positions;
-pub use write::{Voxel, write, write_mask, write_probability, write_shifted};
+pub use write::{Voxel, write, write_described_mask, write_mask, write_probability, write_shifted};
 
 /// Why bytes are not a NIfTI file that haema can use, or a volume cannot be written as one.
 ///

@@ -25,7 +25,7 @@ pub fn max_plane<E: Element>(
     (shape, z): (Shape, usize),
     out: &mut [E],
 ) {
-    check(kind, input, shape, z);
+    check(kind, &input, shape, z);
     assert_eq!(out.len(), shape.slab_len(), "max pool: not a slab");
     door.run(Max { windows: Windows { kind, input, z }, shape, out });
 }
@@ -43,14 +43,14 @@ pub fn max_grad_plane(
     (out_grad, z): (View<'_>, usize),
     (grad, write): (&mut [ChannelBlock], Write),
 ) {
-    check(kind, input, out_grad.shape, z);
+    check(kind, &input, out_grad.shape, z);
     let planes = kind.window()[0];
     let own = planes.min(input.shape.size[0] - planes * z);
     assert_eq!(grad.len(), own * input.shape.slab_len(), "max pool: not the window's slabs");
     door.run(MaxGrad { windows: Windows { kind, input, z }, out_grad, grad, write });
 }
 
-fn check<E>(kind: PoolKind, input: View<'_, E>, shape: Shape, z: usize) {
+fn check<E>(kind: PoolKind, input: &View<'_, E>, shape: Shape, z: usize) {
     assert_eq!(shape.size, kind.out_size(input.shape.size), "max pool: sizes");
     assert_eq!(shape.blocks, input.shape.blocks, "max pool: channels");
     assert!(z < shape.size[0], "max pool: no such plane");

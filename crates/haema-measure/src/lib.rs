@@ -3,16 +3,30 @@
 //! Every volume is the sum over slices of area × the thickness of *that* slice, so that uneven stacks
 //! and tilted ones are measured as they are.
 
+mod abc2;
+mod atlas;
+mod compartment;
+mod extent;
 mod gaps;
+mod growth;
+mod ledger;
 mod lesions;
 mod volume;
+mod whereabouts;
 
 use haema_volume::Grid;
 use thiserror::Error;
 
+pub use abc2::{ABC2_LEAST_ML, Abc2, Abc2Volumes, Abc2Width, abc2, abc2_total};
+pub use atlas::{ATLAS_PITCH_MM, Atlas, Place, Placement, Spot, code_of, grey_code, hu_of_code};
+pub use compartment::Compartment;
+pub use extent::Extent;
 pub use gaps::share_beside;
-pub use lesions::{Lesion, SliceRange, lesions};
+pub use growth::{Definition, Growth, MeasuredVolume};
+pub use ledger::{Fate, Kin, kin};
+pub use lesions::{Lesion, SliceRange, labelled_lesions, lesions};
 pub use volume::{format_ml, volume_ml, volume_soft_ml};
+pub use whereabouts::{Location, Share, Side, Whereabouts};
 
 /// Why something cannot be measured.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

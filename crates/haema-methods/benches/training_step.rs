@@ -43,7 +43,7 @@ fn main() {
         let value = Loss::Dice.value_and_grad(logits, &target, &mut grad);
         let loss_time = before_loss.elapsed();
         trainer.backward(&grad);
-        trainer.descend(&mut adam, 1e-4);
+        trainer.update(|values, gradient| adam.update(1e-4, gradient, values));
         if step > 0 {
             runs.push((start.elapsed(), loss_time, trainer.times().clone()));
         }

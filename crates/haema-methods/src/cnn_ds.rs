@@ -6,7 +6,9 @@ mod golden;
 mod keras;
 mod model;
 mod network;
+#[cfg(test)]
+mod tests;
 
-pub use keras::{KerasError, model_from_keras};
+pub use keras::model_from_keras;
 pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
 pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile, ResidualOrder, UpMode};

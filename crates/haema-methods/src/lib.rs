@@ -4,4 +4,7 @@ pub mod cnn_ds;
 pub mod frame;
 #[cfg(test)]
 mod generator;
+mod keras;
 pub mod unet;
+
+pub use keras::KerasError;

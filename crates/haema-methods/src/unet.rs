@@ -2,11 +2,14 @@
 
 #[cfg(test)]
 mod golden;
+mod keras;
 
 use haema_nn::{
     BlockSpec, ConvSpec, DropoutKind, Kernel, NetSpec, NormMode, NormSpec, Op, Statistics, Up,
 };
 use serde::{Deserialize, Serialize};
+
+pub use keras::parameters_from_keras;
 
 /// Settings of a U-Net.
 ///

@@ -45,7 +45,8 @@ impl Adam {
         Self { config, step: 0, mean: vec![0.0; parameters], square: vec![0.0; parameters] }
     }
 
-    /// One step down the gradient.
+    /// One step down the gradient. What never had one stays as it is, weight decay or not: running
+    /// statistics, which lie among the parameters.
     ///
     /// # Panics
     ///
@@ -63,6 +64,7 @@ impl Adam {
         for ((value, &grad), (mean, square)) in values.iter_mut().zip(gradient).zip(moments) {
             *mean = b1 * *mean + (1.0 - b1) * grad;
             *square = b2 * *square + (1.0 - b2) * grad * grad;
+            let decay = if *mean == 0.0 && *square == 0.0 { 1.0 } else { decay };
             *value = decay * *value - rate * *mean / (square.sqrt() + eps);
         }
     }
@@ -81,6 +83,18 @@ mod tests {
         adam.update(0.1, &[1e-3, -50.0], &mut values);
 
         assert!((values[0] - 0.9).abs() < 1e-3 && (values[1] - 1.1).abs() < 1e-6, "{values:?}");
+    }
+
+    #[test]
+    fn what_never_had_a_gradient_is_not_decayed() {
+        let config = AdamConfig { weight_decay: 0.5, ..AdamConfig::default() };
+        let mut adam = Adam::new(config, 2);
+        let mut values = [3.0, 3.0];
+        for gradient in [[0.0, 1e-3], [0.0, 0.0]] {
+            adam.update(1e-3, &gradient, &mut values);
+        }
+
+        assert!(values[0] == 3.0 && values[1] < 3.0 * (1.0 - 5e-4_f32).powi(2), "{values:?}");
     }
 
     /// Three steps, computed with TensorFlow's formula by hand in double precision.

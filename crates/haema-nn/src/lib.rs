@@ -3,7 +3,8 @@
 //! [`NetSpec`] is written once for each architecture. [`Executor`] runs it fast with planned buffers;
 //! [`Trainer`] runs it forward and backward on the same kernels; [`onnx`] writes it down for other
 //! engines; [`NetSpec::parameters`] and [`NetSpec::table`] count it. One set of [`Parameters`], stored
-//! as safetensors, serves them all.
+//! as safetensors, serves them all. [`Engine`] is the seam for those who run a network elsewhere than
+//! on our kernels.
 //!
 //! **Invariants.** Nothing here knows what a scan is. Results are the same bits for any number of
 //! threads. Randomness comes from seeds that are arguments.
@@ -11,6 +12,8 @@
 mod adam;
 mod checkpoint;
 mod conv;
+mod dropout;
+mod engine;
 mod executor;
 mod logistic;
 mod loss;
@@ -36,6 +39,8 @@ mod tests;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use dropout::DropoutFactors;
+pub use engine::{Cpu, Engine, EngineError, Learner, Predictor};
 pub use executor::{BlockTime, Executor, InferencePrecision};
 pub use haema_kernels::Door;
 pub use loss::{Loss, LossValue};
@@ -43,8 +48,8 @@ pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};
 pub use peak::Peak;
 pub use schedule::{EarlyStop, Plateau};
 pub use spec::{
-    BlockSpec, ConvSpec, DropoutKind, Kernel, LayerRow, NetSpec, NormActSpec, NormMode, NormSpec,
-    Op, SpecError, Statistics, Up,
+    BlockSpec, ConvSpec, DropoutKind, INPUT, Kernel, LayerRow, NetSpec, NormActSpec, NormMode,
+    NormSpec, Op, SpecError, Statistics, Up,
 };
 pub use step_times::{BlockTimes, StepTimes};
 pub use trainer::{DropoutSeed, Trainer, TrainingPrecision};

@@ -316,7 +316,7 @@ pub(crate) fn views<'a>(
 }
 
 /// What each channel is multiplied by: 1, or 0 and `1/(1−p)` of channel dropout.
-fn keep(op: &Op, channels: usize, (dropout, block): (DropoutSeed, u64)) -> Vec<f32> {
+pub(crate) fn keep(op: &Op, channels: usize, (dropout, block): (DropoutSeed, u64)) -> Vec<f32> {
     let mut keep = vec![1.0; channels];
     let (Op::Conv(spec), DropoutSeed::Seed(seed)) = (op, dropout) else { return keep };
     if spec.dropout > 0.0 && spec.dropout_kind == DropoutKind::Channel {

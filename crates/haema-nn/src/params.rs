@@ -186,27 +186,6 @@ impl Parameters {
         &mut self.values[range]
     }
 
-    /// Where running statistics lie.
-    fn statistics(&self) -> impl Iterator<Item = Range<usize>> {
-        let own = self.infos.iter().filter(|info| info.is_statistic());
-        own.map(|info| self.ranges[&info.name].clone())
-    }
-
-    /// All running statistics.
-    pub(crate) fn clone_statistics(&self) -> Vec<f32> {
-        self.statistics().flat_map(|range| &self.values[range]).copied().collect()
-    }
-
-    /// Brings back what [`Parameters::clone_statistics`] gave.
-    pub(crate) fn set_statistics(&mut self, mut statistics: &[f32]) {
-        let ranges: Vec<_> = self.statistics().collect();
-        for range in ranges {
-            let (own, rest) = statistics.split_at(range.len());
-            self.values[range].copy_from_slice(own);
-            statistics = rest;
-        }
-    }
-
     /// Moves the running statistics of a block towards those of a pass.
     pub(crate) fn update_running(&mut self, block: &str, momentum: f64, moments: &Moments) {
         let range = |part: &str| self.ranges.get(&format!("{block}.{part}")).cloned();

@@ -14,7 +14,7 @@ pub use error::SpecError;
 /// Version of the serialised form.
 const SCHEMA: u32 = 1;
 /// Name of the tensor that goes in.
-pub(crate) const INPUT: &str = "input";
+pub const INPUT: &str = "input";
 
 /// A network: blocks in the order in which they run, the last one giving the output logits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,7 @@ pub struct BlockSpec {
 /// What a block does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Op {
     /// Convolution, then normalisation, activation, channel dropout and residual sum, as far as set.
     Conv(ConvSpec),
@@ -111,6 +112,7 @@ pub struct NormActSpec {
 /// What dropout drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DropoutKind {
     /// Whole channels, as Keras' `SpatialDropout3D` does.
     #[default]
@@ -129,6 +131,7 @@ impl DropoutKind {
 /// Shape of a kernel and its stride.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Kernel {
     /// 1³.
     One,
@@ -151,6 +154,7 @@ pub enum Kernel {
 /// What is done to the grid before a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Up {
     /// Nothing.
     None,
@@ -199,6 +203,7 @@ impl Statistics {
 /// Where the small number of a normalisation is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NormMode {
     /// `(x − μ) / √(σ² + ε)`.
     Variance,
@@ -257,7 +262,7 @@ impl Kernel {
     }
 
     /// Whether each output voxel meets one tap.
-    pub(crate) fn is_transposed(self) -> bool {
+    pub fn is_transposed(self) -> bool {
         matches!(self, Self::TwoTransposed | Self::PlaneTwoTransposed)
     }
 }

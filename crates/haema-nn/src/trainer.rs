@@ -3,7 +3,6 @@
 use haema_kernels::Door;
 use serde::{Deserialize, Serialize};
 
-use crate::adam::Adam;
 use crate::conv::{Conv, GradParts, Machine};
 use crate::node::{Node, Step};
 use crate::parallel;
@@ -155,17 +154,6 @@ impl Trainer {
     /// Time of each part of the last step.
     pub fn times(&self) -> &StepTimes {
         &self.times
-    }
-
-    /// One step of an optimiser down the gradient. Running statistics have none and stay.
-    ///
-    /// # Panics
-    ///
-    /// Where the optimiser is one of another number of parameters.
-    pub fn descend(&mut self, adam: &mut Adam, learning_rate: f64) {
-        let before = self.params.clone_statistics();
-        self.update(|values, gradient| adam.update(learning_rate, gradient, values));
-        self.params.set_statistics(&before);
     }
 
     /// Changes the parameters.

@@ -252,6 +252,7 @@ mod tests {
             true_positive: u64::from(reference_ml > 0.0 && predicted_ml > 0.0),
             false_positive: u64::from(predicted_ml > 0.0),
             false_negative: 0,
+            true_negative: 10,
         };
         let soft_ml = predicted_ml;
         CaseScore {

@@ -4,7 +4,9 @@
 //! of the picture, in the brain window. The page holds no time of day and no duration, so that the
 //! same scan gives the same page, byte for byte.
 
-mod figure;
+pub(crate) mod compare;
+pub(crate) mod figure;
+mod lesions;
 mod montage;
 mod profile;
 mod view;
@@ -15,8 +17,9 @@ use base64::Engine as _;
 use haema_measure::format_ml;
 use haema_nn::InferencePrecision;
 
-use crate::report::{Input, Lesion, Report, Series};
+use crate::report::{Input, Report, Series};
 use figure::Picture;
+pub(crate) use lesions::place_of;
 pub(crate) use view::Pictures;
 
 /// The whole page.
@@ -54,7 +57,7 @@ fn first_screen(report: &Report, pictures: &Pictures) -> String {
         numbers(report),
         warnings(&report.input.warnings),
         profile_of(report, pictures),
-        lesions(&report.lesions),
+        lesions::table(report),
     )
 }
 
@@ -202,42 +205,6 @@ fn small_figure(picture: &Picture, is_largest: bool) -> String {
     )
 }
 
-/// More rows than these would push the pictures off the first screen.
-const MOST_LESIONS: usize = 8;
-
-fn lesions(lesions: &[Lesion]) -> String {
-    if lesions.is_empty() {
-        return String::new();
-    }
-    let rows: String = lesions.iter().take(MOST_LESIONS).map(lesion_row).collect();
-    let rest: f64 = lesions.iter().skip(MOST_LESIONS).map(|lesion| lesion.volume_ml).sum();
-    let more = match lesions.len().saturating_sub(MOST_LESIONS) {
-        0 => String::new(),
-        n => format!(
-            "<tr class=\"left\"><td>{n} more</td><td class=\"n\">{} mL</td>\
-             <td colspan=\"3\" class=\"n\">all of them are in report.json</td></tr>\n",
-            millilitres(rest)
-        ),
-    };
-    format!(
-        "<h2>Connected parts<small>centre: mm towards the patient's left, back and top (LPS)</small></h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>part</th>\
-         <th class=\"n\">volume</th><th class=\"n\">mean</th><th class=\"n\">slices</th>\
-         <th class=\"n\">centre</th></tr></thead>\n<tbody>\n{rows}{more}</tbody></table></div>\n"
-    )
-}
-
-fn lesion_row(lesion: &Lesion) -> String {
-    let [left, posterior, superior] = lesion.centroid_lps_mm.map(signed);
-    format!(
-        "<tr><td>{}</td><td class=\"n\">{} mL</td><td class=\"n\">{:.0} HU</td><td class=\"n\">{}</td>\
-         <td class=\"n\">{left}, {posterior}, {superior}</td></tr>\n",
-        lesion.id,
-        millilitres(lesion.volume_ml),
-        lesion.mean_hu,
-        lesion.slices.count,
-    )
-}
-
 fn input(input: &Input) -> String {
     let mut page = String::from("<h2>What was read</h2>\n<dl>\n");
     let [slices, rows, columns] = input.size;
@@ -338,7 +305,7 @@ fn signed(mm: f64) -> String {
 }
 
 /// Text as it may stand between tags and in quoted attributes.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,10 +1,11 @@
 //! From a scan to a report, and from a dataset to a model: the one way that every door takes.
 //!
 //! [`segment::run`] turns any number of inputs into masks and reports; [`input::read`] is its first
-//! step alone. [`training`] makes the models. [`selftest`] holds reading and measuring to closed forms. The pipeline prints nothing: it tells what happens
+//! step alone. [`compare`] tells whether a bleed has grown. [`training`] makes the models. [`selftest`] holds reading and measuring to closed forms. The pipeline prints nothing: it tells what happens
 //! through events.
 
 pub mod bench;
+pub mod compare;
 pub mod evaluation;
 mod html;
 pub mod input;
@@ -15,4 +16,5 @@ pub mod segment;
 pub mod segmenter;
 pub mod selftest;
 pub mod simulation;
+pub mod study;
 pub mod training;

@@ -1,6 +1,8 @@
 //! What haema says about a scan: the contents of `report.json`.
 
-pub use haema_measure::{Lesion, SliceRange};
+pub use haema_measure::{
+    Compartment, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,
+};
 use haema_nn::InferencePrecision;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,8 @@ pub struct Report {
     pub volume_soft_ml: f64,
     /// Connected parts of the mask, the largest first.
     pub lesions: Vec<Lesion>,
+    /// How the scan lies on the atlas, from which the lesions' places come.
+    pub atlas: AtlasMatch,
     /// Where the time went.
     pub timing_ms: Timing,
     /// What it takes to get the same result again.
@@ -121,6 +125,29 @@ pub struct Hemorrhage {
     pub probability: f64,
 }
 
+/// How well a scan matches the atlas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtlasMatch {
+    /// Why no place is known, where none is; then the lesions have no `location`.
+    pub unknown_because: Option<String>,
+    /// Mutual information as a share of what scan and atlas hold, 0 to 1.
+    pub shared_information: Option<f64>,
+    /// Dice of bone in both.
+    pub bone_dice: Option<f64>,
+}
+
+impl AtlasMatch {
+    pub(crate) fn of(whereabouts: &Result<Whereabouts, String>) -> Self {
+        let quality = whereabouts.as_ref().ok().map(Whereabouts::quality);
+        Self {
+            unknown_because: whereabouts.as_ref().err().cloned(),
+            shared_information: quality.map(|quality| round3(quality.shared_information)),
+            bone_dice: quality.map(|quality| round3(quality.bone_dice)),
+        }
+    }
+}
+
 /// Where the time went, in milliseconds of the clock on the wall.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,6 +202,9 @@ pub struct Settings {
     pub save_probability: bool,
     /// Fingerprint of the series that was asked for by its UID, where one was.
     pub series: Option<String>,
+    /// What the network ran on, where that was not the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// How the network keeps its tensors; not written where in 32 bits.
     #[serde(default, skip_serializing_if = "is_fp32")]
     pub precision: InferencePrecision,

@@ -60,6 +60,7 @@ impl Options {
             save_probability: self.save_probability,
             series: self.series.as_deref().map(job::pseudonym),
             precision: segmenter.precision(),
+            device: segmenter.device().map(str::to_owned),
         }
     }
 }

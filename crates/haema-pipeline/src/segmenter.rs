@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use haema_methods::cnn_ds::{Model, SegmentError};
-use haema_nn::InferencePrecision;
+use haema_nn::{Cpu, Engine, InferencePrecision};
 use haema_volume::{CtVolume, Volume};
 
 /// A method with its weights: a scan goes in, a probability on the scan's own grid comes out.
@@ -19,6 +19,11 @@ pub trait Segmenter {
 
     /// SHA-256 of the weights, hexadecimal.
     fn model_sha256(&self) -> &str;
+
+    /// What the network runs on, where that is not the CPU: its results differ in the last bits.
+    fn device(&self) -> Option<&str> {
+        None
+    }
 
     /// How the network keeps its tensors, where there is one.
     fn precision(&self) -> InferencePrecision {
@@ -85,21 +90,67 @@ impl Segmenter for Model {
         threshold: f32,
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
-        let start = Instant::now();
-        let prepared = self.prepare(ct, threads)?;
-        let prepared_at = Instant::now();
-        let predicted = self.predict(prepared, threads)?;
-        let predicted_at = Instant::now();
-        let (score, volume_grid_ml) = (predicted.score(), predicted.grid_ml(threshold));
-        let probability = predicted.restore()?;
-        let ms = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1000.0;
-        Ok(Segmented {
-            probability,
-            score,
-            volume_grid_ml,
-            preprocess_ms: ms(start, prepared_at),
-            network_ms: ms(prepared_at, predicted_at),
-            restore_ms: ms(predicted_at, Instant::now()),
-        })
+        let cpu = Cpu { threads: threads.get(), precision: self.precision() };
+        segment_on(self, ct, (threshold, threads), &cpu)
     }
+}
+
+/// A model whose network runs on a given engine, such as a GPU.
+#[derive(Debug)]
+pub struct OnEngine<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What runs its network.
+    pub engine: &'a dyn Engine,
+}
+
+impl Segmenter for OnEngine<'_> {
+    fn method(&self) -> &str {
+        self.model.method()
+    }
+
+    fn model_name(&self) -> &str {
+        self.model.model_name()
+    }
+
+    fn model_sha256(&self) -> &str {
+        self.model.model_sha256()
+    }
+
+    fn device(&self) -> Option<&str> {
+        self.engine.device()
+    }
+
+    fn segment(
+        &self,
+        ct: &CtVolume,
+        threshold: f32,
+        threads: NonZeroUsize,
+    ) -> Result<Segmented, SegmentError> {
+        segment_on(self.model, ct, (threshold, threads), self.engine)
+    }
+}
+
+fn segment_on(
+    model: &Model,
+    ct: &CtVolume,
+    (threshold, threads): (f32, NonZeroUsize),
+    engine: &dyn Engine,
+) -> Result<Segmented, SegmentError> {
+    let start = Instant::now();
+    let prepared = model.prepare(ct, threads)?;
+    let prepared_at = Instant::now();
+    let predicted = model.predict_on(prepared, engine)?;
+    let predicted_at = Instant::now();
+    let (score, volume_grid_ml) = (predicted.score(), predicted.grid_ml(threshold));
+    let probability = predicted.restore()?;
+    let ms = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1000.0;
+    Ok(Segmented {
+        probability,
+        score,
+        volume_grid_ml,
+        preprocess_ms: ms(start, prepared_at),
+        network_ms: ms(prepared_at, predicted_at),
+        restore_ms: ms(predicted_at, Instant::now()),
+    })
 }

@@ -6,6 +6,7 @@
 //! labelsTr/<case>.nii.gz              0 background, 1 bleed
 //! subtypes/<case>.nii.gz              1 intraventricular, 2 intraparenchymal, 3 subarachnoid,
 //!                                     4 epidural, 5 subdural
+//! ratersTr/simulated-<n>/<case>.nii.gz  with raters: the bleed as somebody else would draw it
 //! cases/<case>.json                   all that is known of the case; written last
 //! truth.csv                           a row for each bleed: where, and how many mL exactly
 //! pairs.tsv                           with follow-up: a row for each bleed of each pair
@@ -15,8 +16,10 @@
 //!
 //! A run that was stopped goes on with the cases that it lacks.
 
+mod heads;
 mod record;
 mod tables;
+mod workers;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,7 @@ use haema_io::dataset::DatasetError;
 use haema_io::dicom::write::{SeriesOptions, write_series};
 use haema_io::fs::{self, FsError};
 use haema_io::{ImageFileError, nifti};
+use haema_sim::raters::{self, Rater};
 use haema_sim::{
     Anatomy, AnatomyError, CaseOptions, SimulatedCase, SimulationError, Wanted, draw_bleeds,
     follow_up, simulate_case,
@@ -32,14 +36,16 @@ use haema_sim::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use heads::Heads;
 pub use record::{CaseRecord, LesionRecord};
+use workers::Workers;
 
 /// The format of the settings and of a case's record.
 pub const SIMULATION_SCHEMA: &str = "haema.simulation/1";
 /// No settings or record are longer.
 const LONGEST: u64 = 1 << 20;
-/// How many built-in heads differ in their folds.
-const BUILTIN_HEADS: usize = 8;
+/// No study has more people draw the same bleeds.
+const MOST_RATERS: usize = 9;
 
 /// What a simulated data set is made from: the same settings give the same files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +61,12 @@ pub struct Settings {
     pub blank: f64,
     /// Whether every patient is scanned twice.
     pub followup: bool,
+    /// Number of simulated raters.
+    #[serde(default)]
+    pub raters: usize,
+    /// Whether scans are made by projections.
+    #[serde(default)]
+    pub projections: bool,
     /// File names of the label maps; none for the built-in heads.
     pub anatomies: Vec<String>,
 }
@@ -72,6 +84,10 @@ pub struct Order {
     pub anatomy: Option<PathBuf>,
     /// Whether every patient is scanned twice.
     pub followup: bool,
+    /// Number of simulated raters who draw each bleed.
+    pub raters: usize,
+    /// Whether scans are made by projections: slower, and more faithful.
+    pub projections: bool,
     /// Whether to write DICOM series beside the NIfTI files.
     pub dicom: bool,
     /// How many threads; the files are the same for any number.
@@ -160,51 +176,29 @@ pub fn simulate(
         let (found, wanted) = (order.blank.to_string(), "a share from 0 to 1");
         return Err(SimulateError::BadOrder { what: "share without a bleed", found, wanted });
     }
-    let maps = order.anatomy.as_deref().map(label_maps).transpose()?;
-    prepare_folder(out, &order.settings(maps.as_deref()))?;
-    let heads = maps.as_ref().map_or(BUILTIN_HEADS, Vec::len);
-    let scans = if order.followup { 2 } else { 1 };
-    let total = order.cases * scans;
-    let mut records = Vec::new();
-    // One anatomy at a time: a prepared one takes some 40 MB.
-    for head in 0..heads {
-        let mut anatomy = None;
-        for patient in (head..order.cases).step_by(heads) {
-            for visit in 0..scans {
-                let place = Place { out, id: order.case_id(patient, visit) };
-                let old = place.record()?;
-                let is_old = old.is_some();
-                let record = if let Some(record) = old {
-                    record
-                } else {
-                    let anatomy = match &mut anatomy {
-                        Some(anatomy) => anatomy,
-                        none => none.insert(read_head(maps.as_deref(), head)?),
-                    };
-                    order.make(anatomy, (patient, visit), &place)?
-                };
-                records.push(record);
-                let (done, record) = (records.len(), &records[records.len() - 1]);
-                on_progress(Progress { done, total, record, is_old });
-            }
-        }
+    if order.raters > MOST_RATERS {
+        let (found, wanted) = (order.raters.to_string(), "0 to 9");
+        return Err(SimulateError::BadOrder { what: "number of raters", found, wanted });
     }
+    let heads = Heads::find(order.anatomy.as_deref())?;
+    prepare_folder(out, &order.settings(&heads))?;
+    let mut records = Workers::of(order, &heads).run(out, on_progress)?;
     records.sort_by(|a, b| a.case_id.cmp(&b.case_id));
-    tables::write(out, &records, order.followup)?;
+    tables::write(out, &records, order)?;
     Ok(records)
 }
 
 impl Order {
-    fn settings(&self, maps: Option<&[PathBuf]>) -> Settings {
-        let name =
-            |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    fn settings(&self, heads: &Heads) -> Settings {
         Settings {
             schema: SIMULATION_SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed: self.seed,
             blank: self.blank,
             followup: self.followup,
-            anatomies: maps.unwrap_or_default().iter().map(name).collect(),
+            raters: self.raters,
+            projections: self.projections,
+            anatomies: heads.names(),
         }
     }
 
@@ -213,13 +207,8 @@ impl Order {
         format!("sim-{:05}{visit}", patient + 1)
     }
 
-    /// A seed for each patient, by the finaliser of `SplitMix64`, and whether there is a bleed.
+    /// A seed for each patient, and whether there is a bleed.
     fn patient_seed(&self, patient: usize) -> (u64, bool) {
-        let mix = |key: u64| {
-            let z = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        };
         let seed = mix(mix(self.seed) ^ (patient as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let at = (mix(seed) >> 11) as f64 / (1_u64 << 53) as f64;
         (seed, at >= self.blank)
@@ -235,20 +224,31 @@ impl Order {
         &self,
         anatomy: &Anatomy,
         (patient, visit): (usize, usize),
-        place: &Place<'_>,
+        (place, threads): (&Place<'_>, NonZeroUsize),
     ) -> Result<CaseRecord, SimulateError> {
         let (seed, _) = self.patient_seed(patient);
         let options = CaseOptions {
             bleeds: Some(self.bleeds(patient, visit)),
             visit: visit as u64,
-            threads: self.threads,
+            projections: self.projections,
+            threads,
             ..CaseOptions::new(seed)
         };
         let case = simulate_case(anatomy, &options)?;
         let record = CaseRecord::of(&place.id, seed, &case);
+        for number in 0..self.raters {
+            place.write_rater(&case, number, mix(seed ^ mix((1 + number + 100 * visit) as u64)))?;
+        }
         place.write(&case, &record, self.dicom)?;
         Ok(record)
     }
+}
+
+/// The finaliser of `SplitMix64`.
+fn mix(key: u64) -> u64 {
+    let z = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Where the files of a case lie.
@@ -272,6 +272,23 @@ impl Place<'_> {
         Ok(serde_json::from_str(&fs::read_to_string(&path, LONGEST)?).ok())
     }
 
+    /// Writes the mask that a simulated rater draws.
+    fn write_rater(
+        &self,
+        case: &SimulatedCase,
+        number: usize,
+        seed: u64,
+    ) -> Result<(), SimulateError> {
+        let grid = case.ct.grid();
+        // After the paper's three experts, others of their kinds.
+        let rater = Rater::EXPERTS[number % Rater::EXPERTS.len()];
+        let mask = raters::draw(&case.bleed_shares, grid, &rater, seed);
+        let name = rater_name(number);
+        let path = self.out.join("ratersTr").join(&name).join(format!("{}.nii.gz", self.id));
+        let words = format!("haema: {name}, a simulated rater; no person drew this");
+        Ok(nifti::write_described_mask(&path, &mask, grid, &words)?)
+    }
+
     fn write(
         &self,
         case: &SimulatedCase,
@@ -280,14 +297,19 @@ impl Place<'_> {
     ) -> Result<(), SimulateError> {
         let (id, grid) = (&self.id, case.ct.grid());
         let image = self.out.join("imagesTr").join(format!("{id}_0000.nii.gz"));
-        nifti::write(&image, &case.ct.voxels_hu().map(|hu| *hu as i16), grid)?;
+        let label = format!("{id}.nii.gz");
+        // To compress the image takes as long as all the rest.
+        std::thread::scope(|scope| {
+            let image = scope
+                .spawn(|| nifti::write(&image, &case.ct.voxels_hu().map(|hu| *hu as i16), grid));
+            nifti::write_mask(&self.out.join("labelsTr").join(&label), &case.mask, grid)?;
+            nifti::write_mask(&self.out.join("subtypes").join(&label), &case.subtypes, grid)?;
+            image.join().expect("writing a file does not panic")
+        })?;
         if !grid.is_evenly_spaced() {
             let positions = self.out.join("slice_positions").join(format!("{id}.json"));
             nifti::write_slice_positions(&positions, grid)?;
         }
-        let label = format!("{id}.nii.gz");
-        nifti::write_mask(&self.out.join("labelsTr").join(&label), &case.mask, grid)?;
-        nifti::write_mask(&self.out.join("subtypes").join(&label), &case.subtypes, grid)?;
         if dicom {
             let options = SeriesOptions { seed: id.clone(), ..SeriesOptions::default() };
             write_series(&self.out.join("dicom").join(id), &case.ct, &options)?;
@@ -296,25 +318,9 @@ impl Place<'_> {
     }
 }
 
-/// The label maps of a folder, sorted by name.
-fn label_maps(folder: &Path) -> Result<Vec<PathBuf>, SimulateError> {
-    let is_map = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        !name.starts_with('.') && (name.ends_with(".nii.gz") || name.ends_with(".nii"))
-    };
-    let maps: Vec<PathBuf> = fs::list_folder(folder)?.into_iter().filter(is_map).collect();
-    if maps.is_empty() {
-        return Err(SimulateError::NoAnatomies { folder: folder.to_owned() });
-    }
-    Ok(maps)
-}
-
-fn read_head(maps: Option<&[PathBuf]>, head: usize) -> Result<Anatomy, SimulateError> {
-    let Some(maps) = maps else { return Ok(Anatomy::builtin(head as u64)) };
-    let path = &maps[head];
-    let map = nifti::read(path)?;
-    Anatomy::from_label_map(&map.ct)
-        .map_err(|cause| SimulateError::Anatomy { cause, path: path.clone() })
+/// The folder of a simulated rater, counted from 0.
+fn rater_name(number: usize) -> String {
+    format!("simulated-{}", number + 1)
 }
 
 /// Makes the folders, or finds them made by the same simulation.
@@ -334,6 +340,9 @@ fn prepare_folder(out: &Path, settings: &Settings) -> Result<(), SimulateError> 
     }
     for folder in ["imagesTr", "labelsTr", "subtypes", "cases", "slice_positions"] {
         fs::create_folder(&out.join(folder))?;
+    }
+    for number in 0..settings.raters {
+        fs::create_folder(&out.join("ratersTr").join(rater_name(number)))?;
     }
     Ok(fs::write_json(&path, settings)?)
 }

@@ -3,7 +3,10 @@
 //! ```text
 //! RUN/config.toml            everything that was decided, resolved
 //! RUN/split.json             which case served for what
+//! RUN/fingerprint.json       every case as it was found: size, bleed, range, hash
+//! RUN/plan.json              network, input sizes, steps, memory
 //! RUN/log.csv                one row an epoch
+//! RUN/report.html            curves, examples, settings, for a person to look at
 //! RUN/checkpoint.safetensors the whole state, written after every epoch
 //! RUN/best.safetensors       the model of the best validation loss
 //! RUN/model.safetensors      the result
@@ -15,11 +18,16 @@
 mod augment;
 mod config;
 mod error;
+mod facts;
 mod folder;
+mod page;
 mod painting;
+mod plan;
 mod run;
 mod samples;
+mod simulated;
 mod split;
+mod start;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +35,10 @@ mod tests;
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
 pub use error::TrainError;
-pub use folder::{bleed_sizes, read_config, read_config_file, read_split};
+pub use folder::{
+    bleed_sizes, fold_folder, fold_folders, read_config, read_config_file, read_split,
+};
 pub use painting::PaintedBleeds;
 pub use run::{Epoch, Job, Progress, TrainSummary, train};
+pub use simulated::SimulatedCases;
 pub use split::{CaseSize, Split, SplitError};

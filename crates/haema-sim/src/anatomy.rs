@@ -4,6 +4,7 @@ mod freesurfer;
 mod prepare;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use haema_volume::CtVolume;
 use thiserror::Error;
@@ -189,21 +190,22 @@ impl fmt::Display for Labels {
 impl Anatomy {
     /// Prepares a label map with FreeSurfer's labels of the brain and those of SynthSeg around it.
     ///
-    /// Directions are those of the map's affine; the labels must agree with them.
+    /// Directions are those of the map's affine; the labels must agree with them. The result is the same
+    /// for any number of threads.
     ///
     /// # Errors
     ///
     /// [`AnatomyError`] where a label is unknown, skull or brain are missing, or the affine turns
     /// the head the wrong way.
-    pub fn from_label_map(map: &CtVolume) -> Result<Self, AnatomyError> {
-        Ok(prepare::complete(freesurfer::Labelled::read(map)?))
+    pub fn from_label_map(map: &CtVolume, threads: NonZeroUsize) -> Result<Self, AnatomyError> {
+        Ok(prepare::complete(freesurfer::Labelled::read(map, threads)?, threads))
     }
 
     /// A head that haema makes itself, of ellipsoids and folds of noise: nobody's, and needing no
     /// files. Heads of different seeds differ in their folds; their shape is varied case by case.
-    pub fn builtin(seed: u64) -> Self {
+    pub fn builtin(seed: u64, threads: NonZeroUsize) -> Self {
         let lattice = Lattice::covering([-98.0, -112.0, -110.0], [98.0, 104.0, 92.0], 1.0);
-        prepare::prepare(lattice, &crate::head::anatomy::tissues(seed, &lattice))
+        prepare::prepare(lattice, &crate::head::anatomy::tissues(seed, &lattice, threads), threads)
     }
 
     /// The tissue at a point; air outside.
@@ -214,8 +216,6 @@ impl Anatomy {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    use std::num::NonZeroUsize;
-
     use super::*;
     use crate::patient::{Head, Looks, Shifts, fill};
 

@@ -31,6 +31,8 @@ pub struct CaseOptions {
     pub visit: u64,
     /// How the scan is taken; drawn where there is `None`.
     pub protocol: Option<Protocol>,
+    /// Whether a drawn scan is made by projections, see [`Protocol::by_projection`].
+    pub projections: bool,
     /// Pitch of the lattice on which the head is built: 1 mm shows what a scan can show, 2 mm serves
     /// a coarse network grid.
     pub pitch_mm: f32,
@@ -47,6 +49,7 @@ impl CaseOptions {
             mimics: None,
             visit: 0,
             protocol: None,
+            projections: false,
             pitch_mm: 1.0,
             threads: NonZeroUsize::MIN,
         }
@@ -123,7 +126,19 @@ pub fn simulate_on_grid(
     grid: &Grid,
 ) -> Result<SimulatedCase, SimulationError> {
     options.check()?;
-    Patient::draw(anatomy, options).scan(options, options.protocol(), grid)
+    let protocol = options.protocol();
+    if protocol.by_projection {
+        let [_, rows, columns] = grid.size().map(|count| count as f64);
+        SimulationError::check("height for projections", rows, [columns; 2], "pixels")?;
+        let [_, y_mm, x_mm] = grid.spacing_mm();
+        SimulationError::check(
+            "row spacing for projections",
+            y_mm,
+            [0.999 * x_mm, 1.001 * x_mm],
+            "mm",
+        )?;
+    }
+    Patient::draw(anatomy, options).scan(options, protocol, grid)
 }
 
 /// An axial grid that holds the brain and the bone around it, with the margins that a scan has.
@@ -147,7 +162,12 @@ impl CaseOptions {
     }
 
     fn protocol(&self) -> Protocol {
-        let drawn = || Protocol::draw(&mut source_of(self.seed, 3 + 1000 * self.visit));
+        let drawn = || {
+            let drawn = Protocol::draw(&mut source_of(self.seed, 3 + 1000 * self.visit));
+            // Rays see a circle.
+            let has_circle = drawn.has_circle || self.projections;
+            Protocol { by_projection: self.projections, has_circle, ..drawn }
+        };
         self.protocol.clone().unwrap_or_else(drawn)
     }
 }
@@ -228,7 +248,7 @@ impl<'a> Patient<'a> {
         let shifts = Shifts::tabulate(&lattice, threads, |point| self.source(point));
         let mut head = fill(self.anatomy, &self.looks, &shifts, lattice, threads);
         let mut bleeds = Bleeds::new(&head);
-        let depth = &Depth::of(&head);
+        let depth = &Depth::of(&head, threads);
         let down = protocol.down();
         let mut midline_shift_mm = 0.0;
         if !wanted.is_empty() {

@@ -1,25 +1,36 @@
 //! Mass effect: blood pushes the brain, the skull stays, and cerebrospinal fluid gives way.
 //!
 //! Brain tissue keeps its volume. The velocity with which it moves while a bleed grows is therefore
-//! free of divergence, except where blood comes (a source) and where CSF leaves (sinks). It is the
+//! free of divergence, except where blood comes (a source) and where CSF leaves (sinks; and a little of
+//! the brain's own blood, where CSF is not enough). It is the
 //! slope of a potential `φ` with `∇·(κ∇φ) = s` within the skull and no flow through it; falx and
 //! tentorium have a small `κ`. Following that velocity for one unit of time moves the tissue; followed
 //! backwards it tells where the tissue at a point came from.
+
+use std::num::NonZeroUsize;
 
 use haema_volume::{Components, Connectivity, Volume};
 
 use crate::anatomy::{Anatomy, Tissue};
 use crate::lattice::{Lattice, smooth_step};
-use crate::patient::{CAVITY, CSF, Head, VENTRICLE};
+use crate::patient::{BRAIN, CAVITY, CSF, Head, VENTRICLE};
 
 /// Pitch of the potential.
 const PITCH_MM: f32 = 4.0;
 /// How well a fold of the dura conducts against brain.
-const DURA_CONDUCTS: f32 = 0.15;
-/// Share of a bleed's volume that pushes; the rest takes the place of the tissue it destroys.
-const PUSHING_SHARE: f32 = 0.85;
+const DURA_CONDUCTS: f32 = 0.03;
 /// No more than this share of the CSF can leave.
 const CSF_TO_GIVE: f32 = 0.75;
+/// How easily ventricles give way, against sulci.
+const VENTRICLES_GIVE: f32 = 2.0;
+/// How easily CSF beside the bleed gives way, against that of the other side: a hemisphere moves as one
+/// sooner than its folds close. Set so that midlines shift as far as they do in patients, see the table
+/// in docs/simulator.
+const BESIDE_GIVES: f32 = 0.4;
+/// Share of brain that is blood in its vessels, and leaves where CSF does not make enough room.
+const VESSELS: f32 = 0.03;
+/// As wide as this on either side, CSF belongs to neither half.
+const MIDDLE_MM: f32 = 6.0;
 /// Steps along the velocity.
 const STEPS: usize = 6;
 
@@ -53,7 +64,9 @@ impl Flow {
             nearest.is_some_and(|node| head.share(node, CAVITY) > 0.5)
         };
         let within = largest_part(&lattice, (0..lattice.len()).map(is_within).collect());
-        let sources = sources_mm3(head, blood_mm3, &lattice, &within);
+        let left_of = |node| source(lattice.point(lattice.index(node)))[0];
+        let left_mm: Vec<f32> = (0..lattice.len()).map(left_of).collect();
+        let sources = sources_mm3(head, blood_mm3, &lattice, (&within, &left_mm));
         let links = Links::between(&lattice, &within, |a, b| {
             let middle = |t: f32| std::array::from_fn(|axis| a[axis] + t * (b[axis] - a[axis]));
             [0.2, 0.4, 0.6, 0.8]
@@ -61,7 +74,7 @@ impl Flow {
                 .any(|t| anatomy.tissue_at(source(middle(t))) == Tissue::Dura)
         });
         let potential = links.solve(&sources);
-        let to_wall_mm = lattice.distance_mm(|node| !within[node]);
+        let to_wall_mm = lattice.distance_mm(NonZeroUsize::MIN, |node| !within[node]);
         let velocity_mm = (0..lattice.len())
             .map(|node| {
                 let near_wall = smooth_step(0.0, 2.0 * PITCH_MM, to_wall_mm[node]);
@@ -103,10 +116,17 @@ fn largest_part(lattice: &Lattice, within: Vec<bool>) -> Vec<bool> {
     parts.mask_of(largest).as_slice().iter().map(|&voxel| voxel != 0).collect()
 }
 
-/// Blood comes and as much CSF leaves: mm³ in the volume of each node.
-fn sources_mm3(head: &Head, blood_mm3: &[f32], lattice: &Lattice, within: &[bool]) -> Vec<f32> {
-    let mut blood = vec![0.0_f32; lattice.len()];
-    let mut csf = vec![0.0_f32; lattice.len()];
+/// Blood comes, and as much CSF leaves, or blood from the brain's vessels where that is not enough:
+/// mm³ in the volume of each node.
+///
+/// * `left_mm` — how far each node lies to the left of the middle, in the anatomy.
+fn sources_mm3(
+    head: &Head,
+    blood_mm3: &[f32],
+    lattice: &Lattice,
+    (within, left_mm): (&[bool], &[f32]),
+) -> Vec<f32> {
+    let [mut blood, mut csf, mut brain] = std::array::from_fn(|_| vec![0.0_f32; lattice.len()]);
     let node_mm3 = head.lattice.node_mm3() as f32;
     for (offset, shares) in head.shares.iter().enumerate() {
         if shares[CAVITY] == 0 {
@@ -114,19 +134,35 @@ fn sources_mm3(head: &Head, blood_mm3: &[f32], lattice: &Lattice, within: &[bool
         }
         let point = head.lattice.point(head.lattice.index(offset));
         let Some(node) = lattice.nearest(point).filter(|&node| within[node]) else { continue };
-        let is_bloody = blood_mm3[offset] > 0.5 * node_mm3;
-        blood[node] += PUSHING_SHARE * blood_mm3[offset];
-        if !is_bloody {
+        blood[node] += blood_mm3[offset];
+        if blood_mm3[offset] <= 0.5 * node_mm3 {
             // Ventricles give way more easily than sulci: they are further from the bone.
-            let spare = head.share(offset, CSF) + 1.5 * head.share(offset, VENTRICLE);
+            let spare = head.share(offset, CSF) + VENTRICLES_GIVE * head.share(offset, VENTRICLE);
             csf[node] += node_mm3 * spare;
+            brain[node] += node_mm3 * VESSELS * head.share(offset, BRAIN);
         }
     }
-    let [blood_total, csf_total] = [&blood, &csf].map(|part| part.iter().sum::<f32>());
-    let pushed = blood_total.min(CSF_TO_GIVE * csf_total);
-    let blood_factor = if blood_total > 0.0 { pushed / blood_total } else { 0.0 };
-    let csf_factor = if csf_total > 0.0 { pushed / csf_total } else { 0.0 };
-    blood.iter().zip(&csf).map(|(b, c)| blood_factor * b - csf_factor * c).collect()
+    let total = |part: &[f32]| part.iter().sum::<f32>();
+    let of_left = |node: usize| smooth_step(-MIDDLE_MM, MIDDLE_MM, left_mm[node]);
+    let blood_total = total(&blood);
+    let left_mm3: f32 = blood.iter().enumerate().map(|(node, mm3)| of_left(node) * mm3).sum();
+    let left_share = left_mm3 / blood_total.max(f32::MIN_POSITIVE);
+    for (node, csf) in csf.iter_mut().enumerate() {
+        let of_left = of_left(node);
+        let beside = left_share * of_left + (1.0 - left_share) * (1.0 - of_left);
+        *csf *= 1.0 - (1.0 - BESIDE_GIVES) * beside;
+    }
+    let [csf_total, brain_total] = [&csf, &brain].map(|part| total(part));
+    let from_csf = blood_total.min(CSF_TO_GIVE * csf_total);
+    let from_brain = (blood_total - from_csf).min(brain_total);
+    let factor = |given: f32, total: f32| if total > 0.0 { given / total } else { 0.0 };
+    let blood_factor = factor(from_csf + from_brain, blood_total);
+    let csf_factor = factor(from_csf, csf_total);
+    let brain_factor = factor(from_brain, brain_total);
+    let sum = |node: usize| {
+        blood_factor * blood[node] - csf_factor * csf[node] - brain_factor * brain[node]
+    };
+    (0..lattice.len()).map(sum).collect()
 }
 
 impl Links {

@@ -168,38 +168,104 @@ impl Lattice {
     ///
     /// P. Felzenszwalb and D. Huttenlocher, "Distance transforms of sampled functions", _Theory of
     /// Computing_ 8:415–428, 2012: the lower envelope of parabolas, axis by axis.
-    pub(crate) fn distance_mm(&self, is_chosen: impl Fn(usize) -> bool) -> Vec<f32> {
-        let start = |offset| if is_chosen(offset) { 0.0 } else { f32::INFINITY };
-        let mut squares: Vec<f32> = (0..self.len()).map(start).collect();
+    pub(crate) fn distance_mm(
+        &self,
+        threads: NonZeroUsize,
+        is_chosen: impl Fn(usize) -> bool + Sync,
+    ) -> Vec<f32> {
         let [depth, rows, columns] = self.size;
-        let mut envelope = Envelope::default();
-        for line in squares.chunks_exact_mut(columns) {
-            envelope.lower(line);
-        }
-        let mut line = vec![0.0; rows.max(depth)];
-        let mut across = |squares: &mut [f32], first: usize, step: usize, count: usize| {
-            let line = &mut line[..count];
-            for (i, value) in line.iter_mut().enumerate() {
-                *value = squares[first + i * step];
+        let plane_len = self.plane_len();
+        // Along x and y, plane by plane.
+        let mut planes = vec![0.0_f32; self.len()];
+        each_plane(&mut planes, plane_len, threads, |z, plane| {
+            for (offset, square) in plane.iter_mut().enumerate() {
+                *square = if is_chosen(z * plane_len + offset) { 0.0 } else { f32::INFINITY };
             }
-            envelope.lower(line);
-            for (i, value) in line.iter().enumerate() {
-                squares[first + i * step] = *value;
+            let mut envelope = Envelope::default();
+            plane.chunks_exact_mut(columns).for_each(|row| envelope.lower(row));
+            let mut turned = transposed(plane, columns);
+            turned.chunks_exact_mut(rows).for_each(|column| envelope.lower(column));
+            plane.copy_from_slice(&transposed(&turned, rows));
+        });
+        // Along z: for each y, the columns of all x.
+        let mut walls = vec![0.0_f32; self.len()];
+        each_plane(&mut walls, depth * columns, threads, |y, wall| {
+            for (z, row) in wall.chunks_exact_mut(columns).enumerate() {
+                row.copy_from_slice(&planes[z * plane_len + y * columns..][..columns]);
             }
-        };
-        for z in 0..depth {
-            for x in 0..columns {
-                across(&mut squares, z * rows * columns + x, columns, rows);
+            let mut turned = transposed(wall, columns);
+            let mut envelope = Envelope::default();
+            turned.chunks_exact_mut(depth).for_each(|column| envelope.lower(column));
+            wall.copy_from_slice(&transposed(&turned, depth));
+        });
+        each_plane(&mut planes, plane_len, threads, |z, plane| {
+            for (y, row) in plane.chunks_exact_mut(columns).enumerate() {
+                let squares = &walls[(y * depth + z) * columns..][..columns];
+                for (distance, square) in row.iter_mut().zip(squares) {
+                    *distance = self.pitch_mm * square.sqrt();
+                }
             }
-        }
-        for column in 0..rows * columns {
-            across(&mut squares, column, rows * columns, depth);
-        }
-        for square in &mut squares {
-            *square = self.pitch_mm * square.sqrt();
-        }
-        squares
+        });
+        planes
     }
+}
+
+/// A box of nodes of a lattice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
+    whole: Lattice,
+    first: [usize; 3],
+    /// The nodes of the box alone.
+    pub(crate) lattice: Lattice,
+}
+
+impl Block {
+    /// The box around chosen nodes, with a margin; of one node where none is chosen.
+    pub(crate) fn around(
+        whole: &Lattice,
+        margin: usize,
+        is_chosen: impl Fn(usize) -> bool,
+    ) -> Self {
+        let mut low = [usize::MAX; 3];
+        let mut high = [0; 3];
+        for node in (0..whole.len()).filter(|&node| is_chosen(node)) {
+            for (axis, i) in whole.index(node).into_iter().enumerate() {
+                low[axis] = low[axis].min(i);
+                high[axis] = high[axis].max(i);
+            }
+        }
+        let is_empty = low[0] > high[0];
+        let first = if is_empty { [0; 3] } else { low.map(|i| i.saturating_sub(margin)) };
+        let size = std::array::from_fn(|axis| {
+            (high[axis] + margin + 1).min(whole.size[axis]) - first[axis]
+        });
+        let lattice = Lattice { size, origin_mm: whole.point(first), ..*whole };
+        Self { whole: *whole, first, lattice }
+    }
+
+    /// The node of the whole at a node of the box.
+    pub(crate) fn there(&self, own: usize) -> usize {
+        let index = self.lattice.index(own);
+        self.whole.offset(std::array::from_fn(|axis| index[axis] + self.first[axis]))
+    }
+
+    /// As [`Lattice::distance_mm`], of the nodes of the box to chosen nodes of the box.
+    pub(crate) fn distance_mm(
+        &self,
+        threads: NonZeroUsize,
+        is_chosen: impl Fn(usize) -> bool + Sync,
+    ) -> Vec<f32> {
+        self.lattice.distance_mm(threads, |own| is_chosen(self.there(own)))
+    }
+}
+
+/// Columns as rows.
+fn transposed(plane: &[f32], columns: usize) -> Vec<f32> {
+    let mut turned = Vec::with_capacity(plane.len());
+    for x in 0..columns {
+        turned.extend(plane[x..].iter().step_by(columns));
+    }
+    turned
 }
 
 /// Room for the parabolas of one line.
@@ -248,6 +314,27 @@ impl Envelope {
     }
 }
 
+/// Nodes in a cube, with the point of each.
+pub(crate) fn nodes_around(
+    lattice: &Lattice,
+    centre: [f32; 3],
+    reach_mm: f32,
+) -> impl Iterator<Item = (usize, [f32; 3])> + use<> {
+    let lattice = *lattice;
+    let range = |axis: usize| {
+        let place = (centre[axis] - lattice.origin_mm[axis]) / lattice.pitch_mm;
+        let reach = reach_mm / lattice.pitch_mm;
+        let low = (place - reach).max(0.0) as usize;
+        low..((place + reach).max(0.0) as usize + 2).min(lattice.size[2 - axis])
+    };
+    let [xs, ys, zs] = [0, 1, 2].map(range);
+    zs.flat_map(move |z| {
+        let xs = xs.clone();
+        ys.clone().flat_map(move |y| xs.clone().map(move |x| [z, y, x]))
+    })
+    .map(move |index| (lattice.offset(index), lattice.point(index)))
+}
+
 /// Calls `work` on every plane of a field, on several threads. Planes must not depend on each other:
 /// then the result does not depend on the number of threads.
 pub(crate) fn each_plane<T: Send>(
@@ -256,6 +343,10 @@ pub(crate) fn each_plane<T: Send>(
     threads: NonZeroUsize,
     work: impl Fn(usize, &mut [T]) + Sync,
 ) {
+    if threads == NonZeroUsize::MIN {
+        values.chunks_exact_mut(plane_len).enumerate().for_each(|(z, plane)| work(z, plane));
+        return;
+    }
     let planes = Mutex::new(values.chunks_exact_mut(plane_len).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..threads.get() {
@@ -289,8 +380,9 @@ mod tests {
     fn distances_are_those_to_the_nearest_chosen_node() {
         let lattice = lattice();
         let chosen = [[1, 2, 3], [5, 8, 9], [0, 0, 10]];
+        let threads = NonZeroUsize::new(3).unwrap();
 
-        let found = lattice.distance_mm(|offset| chosen.contains(&lattice.index(offset)));
+        let found = lattice.distance_mm(threads, |offset| chosen.contains(&lattice.index(offset)));
 
         for (offset, found) in found.iter().enumerate() {
             let [z, y, x] = lattice.index(offset).map(|i| i as f32);
@@ -305,7 +397,9 @@ mod tests {
 
     #[test]
     fn without_a_chosen_node_all_are_infinitely_far() {
-        assert!(lattice().distance_mm(|_| false).iter().all(|d| d.is_infinite()));
+        assert!(
+            lattice().distance_mm(NonZeroUsize::MIN, |_| false).iter().all(|d| d.is_infinite())
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use rand::{Rng as _, RngCore};
 
 use crate::anatomy::Tissue;
-use crate::lattice::smooth_step;
+use crate::lattice::{nodes_around, smooth_step};
 use crate::lesion::level::solve;
 use crate::lesion::place::{Blob, Ground};
 use crate::lesion::{Site, chance};
@@ -270,7 +270,7 @@ fn crack(ground: &Ground<'_>, hu: &mut [f32], rng: &mut impl RngCore) {
     let length_mm = rng.random_range(14.0..45.0);
     let swelling_hu = rng.random_range(44.0..66.0);
     let lattice = ground.head.lattice;
-    for (node, point) in ground.nodes_around(place, length_mm) {
+    for (node, point) in nodes_around(&ground.head.lattice, place, length_mm) {
         if ground.head.shares[node][CAVITY] > 60 {
             continue;
         }
@@ -291,7 +291,7 @@ fn flap(ground: &Ground<'_>, hu: &mut [f32], rng: &mut impl RngCore) {
     let Some((place, outwards)) = vault(ground, rng) else { return };
     let radius_mm = rng.random_range(16.0_f32..38.0);
     let is_left_out = chance(0.3, rng);
-    for (node, point) in ground.nodes_around(place, radius_mm + 18.0) {
+    for (node, point) in nodes_around(&ground.head.lattice, place, radius_mm + 18.0) {
         let way: [f32; 3] = std::array::from_fn(|axis| point[axis] - place[axis]);
         let along = dot(way, outwards);
         let aside_mm = (dot(way, way) - along * along).max(0.0).sqrt();
@@ -321,6 +321,9 @@ fn tube(ground: &Ground<'_>, hu: &mut [f32], rng: &mut impl RngCore) {
     });
 }
 
+/// Nothing further from a line than this is changed.
+const LINE_REACH_MM: f32 = 6.0;
+
 /// Changes what lies near a straight line, by its distance.
 fn line(
     head: &Head,
@@ -330,8 +333,10 @@ fn line(
 ) {
     let along: [f32; 3] = std::array::from_fn(|axis| to[axis] - from[axis]);
     let square = dot(along, along);
-    for (node, hu) in hu.iter_mut().enumerate() {
-        let point = head.lattice.point(head.lattice.index(node));
+    let length_mm = square.sqrt();
+    let middle = std::array::from_fn(|axis| f32::midpoint(from[axis], to[axis]));
+    for (node, point) in nodes_around(&head.lattice, middle, 0.5 * length_mm + LINE_REACH_MM) {
+        let hu = &mut hu[node];
         let way: [f32; 3] = std::array::from_fn(|axis| point[axis] - from[axis]);
         let t = (dot(way, along) / square).clamp(0.0, 1.0);
         let rest: [f32; 3] = std::array::from_fn(|axis| way[axis] - t * along[axis]);

@@ -32,7 +32,7 @@ const HU: [(Tissue, f32, f32); Tissue::ALL.len()] = [
     (Tissue::Mucosa, 38.0, 6.0),
     (Tissue::CorticalBone, 1350.0, 180.0),
     (Tissue::CancellousBone, 620.0, 150.0),
-    (Tissue::Dura, 56.0, 6.0),
+    (Tissue::Dura, 48.0, 5.0),
     (Tissue::VenousSinus, 52.0, 5.0),
     (Tissue::Artery, 42.0, 4.0),
     (Tissue::Csf, 9.0, 3.0),

@@ -22,7 +22,7 @@
 
 mod distance;
 
-use haema_volume::{Components, Connectivity, Grid, Volume};
+use haema_volume::{Components, Connectivity, Grid, Volume, crop};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -155,7 +155,8 @@ fn candidates(seen: &Volume<u8>, grid: &Grid, border: &Border) -> Vec<(f64, usiz
         if seen.plane(z).iter().all(|&voxel| voxel == 0) {
             continue;
         }
-        let beyond_mm = distance::beyond_border_mm(seen.plane(z), columns, [y_mm, x_mm]);
+        let plane = crop(seen, &[z..z + 1, 0..rows, 0..columns]);
+        let beyond_mm = distance::beyond_border_mm(&plane, [y_mm, x_mm]);
         for (offset, beyond_mm) in beyond_mm.into_iter().enumerate() {
             if beyond_mm < FARTHEST_MM {
                 let (y, x) = ((offset / columns) as f64, (offset % columns) as f64);

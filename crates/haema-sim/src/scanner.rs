@@ -4,10 +4,12 @@ mod beam;
 mod fan;
 mod noise;
 mod pose;
+mod projection;
 mod protocol;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use haema_volume::{CtVolume, Grid, Vec3, Volume, VolumeError, add};
 
@@ -52,16 +54,23 @@ pub(crate) fn scan(
     let size = grid.size();
     let mut voxels = vec![Voxel::default(); size.iter().product()];
     let columns = size[2];
+    let slice_ml = Mutex::new(vec![vec![0.0_f64; size[0]]; shapes.len()]);
     each_plane(&mut voxels, size[1] * columns, threads, |z, plane| {
         let mut hu = vec![0.0; plane.len()];
         let passes = passes_of(grid, z, protocol);
         for (pass, weight) in &passes {
             pass.add_to(&mut hu, columns, (&head.lattice, &head.hu), *weight, AIR_HU);
         }
-        beam::harden(&mut hu, grid, protocol.hardening);
         protocol.surround(grid, z, &mut hu);
-        protocol.blur(grid, &mut hu);
-        noise::add(&mut hu, grid, protocol, z);
+        if protocol.by_projection {
+            projection::scan(&mut hu, grid, protocol, z);
+            protocol.sharpen(grid, &mut hu);
+        } else {
+            beam::harden(&mut hu, grid, protocol.hardening);
+            protocol.blur(grid, &mut hu);
+            protocol.sharpen(grid, &mut hu);
+            noise::add(&mut hu, grid, protocol, z);
+        }
         protocol.store(grid, &mut hu);
         for (voxel, hu) in plane.iter_mut().zip(&hu) {
             voxel.hu = *hu;
@@ -72,6 +81,9 @@ pub(crate) fn scan(
             for (pass, weight) in &passes {
                 pass.add_to(&mut share, columns, (&shape.lattice, &shape.shares), *weight, 0.0);
             }
+            let filled: f64 = share.iter().map(|&share| f64::from(share)).sum();
+            slice_ml.lock().unwrap_or_else(PoisonError::into_inner)[number][z] =
+                filled * grid.voxel_volume_mm3(z) / 1000.0;
             for (voxel, share) in plane.iter_mut().zip(&share) {
                 voxel.bleed += share;
                 if *share > voxel.largest {
@@ -81,7 +93,9 @@ pub(crate) fn scan(
             }
         }
     });
-    let lesion_ml = shapes.iter().map(|shape| scanned_ml(shape, grid, protocol)).collect();
+    // Slices are added up in their order, whichever came first.
+    let slice_ml = slice_ml.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let lesion_ml = slice_ml.iter().map(|slices| slices.iter().sum()).collect();
     let field = |of: fn(&Voxel) -> f32| Volume::new(size, voxels.iter().map(of).collect());
     Ok(Scanned {
         ct: CtVolume::new(field(|voxel| voxel.hu)?, grid.clone())?,
@@ -92,22 +106,6 @@ pub(crate) fn scan(
 }
 
 const AIR_HU: f32 = -1000.0;
-
-/// The volume of a shape that the slices meet.
-fn scanned_ml(shape: &Shape, grid: &Grid, protocol: &Protocol) -> f64 {
-    let columns = grid.size()[2];
-    let mut share = vec![0.0; grid.size()[1] * columns];
-    let mut total_mm3 = 0.0;
-    for z in 0..grid.size()[0] {
-        share.fill(0.0);
-        for (pass, weight) in passes_of(grid, z, protocol) {
-            pass.add_to(&mut share, columns, (&shape.lattice, &shape.shares), weight, 0.0);
-        }
-        let sum: f64 = share.iter().map(|&share| f64::from(share)).sum();
-        total_mm3 += sum * grid.voxel_volume_mm3(z);
-    }
-    total_mm3 / 1000.0
-}
 
 /// One level through the head: where its first voxel lies in the head's frame, and the steps from
 /// voxel to voxel, all in mm.

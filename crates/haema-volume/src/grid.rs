@@ -1,8 +1,12 @@
 //! Where the voxels of a scan lie in the patient.
 
+mod coarse;
+mod locate;
+
 use thiserror::Error;
 
 use crate::affine::{Affine, Vec3, add, cross, dot, norm, scale, sub};
+pub use locate::Locator;
 
 /// The size of a scan and the place of every one of its slices.
 ///

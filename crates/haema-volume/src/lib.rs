@@ -16,18 +16,26 @@
 
 mod affine;
 mod components;
+mod distance;
 mod grid;
+mod lps_map;
+mod nearest;
 mod orientation;
 pub mod parallel;
 mod region;
+mod registration;
 mod resample;
 mod volume;
 
 pub use affine::{Affine, Vec3, add, cross, dot, norm, scale, sub};
 pub use components::{Components, Connectivity};
-pub use grid::{Grid, GridError};
+pub use distance::distances_mm;
+pub use grid::{Grid, GridError, Locator};
+pub use lps_map::LpsMap;
+pub use nearest::Nearest;
 pub use orientation::{Orientation, OrientationError, Towards};
 pub use region::{IndexBox, bounding_box, crop, fill_holes_in_plane, open_in_plane};
+pub use registration::{Freedom, HeadPyramid, Match, Registration, RegistrationError, register};
 pub use resample::{AxisWeights, Interpolation, PlaneResizer, Window, resize};
 pub use volume::{Volume, VolumeError};
 

@@ -3,6 +3,8 @@
 use std::io::Read as _;
 use std::process::Stdio;
 
+use insta::assert_snapshot;
+
 use crate::stand::{HEAD, Stand};
 
 #[test]
@@ -64,4 +66,15 @@ fn a_reader_who_has_had_enough_is_no_failure() {
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!(err, "");
+}
+
+#[test]
+fn a_build_without_a_gpu_says_how_to_get_one() {
+    let ended = Stand::new().run("segment --sample --out out --device gpu");
+
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
+    assert_snapshot!(ended.err, @"
+    error: this haema was built without GPU support, which --device gpu needs
+    hint: leave out --device, or build the other one: cargo build --release --manifest-path gpu/Cargo.toml --features wgpu
+    ");
 }

@@ -82,6 +82,16 @@ fn segment_tells_what_it_takes_and_leaves() {
               The DICOM series to take, by its Series Instance UID or the short name that haema info
               gives [default: haema chooses and says why]
 
+          --device <DEVICE>
+              What the network runs on
+
+              Possible values:
+              - cpu: The processor's cores: haema's own kernels
+              - gpu: The graphics card, in a haema that was built with one: gpu/README.md in the
+                repository
+              
+              [default: cpu]
+
           --threads <N>
               How many threads; the result is the same for any number [default: one for each core]
 

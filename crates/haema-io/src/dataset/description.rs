@@ -66,6 +66,18 @@ impl Description {
         }
     }
 
+    /// Every value that a label has, in order.
+    pub(super) fn label_values(&self) -> Vec<u8> {
+        let of = |value: &LabelValue| match value {
+            LabelValue::One(value) => vec![*value],
+            LabelValue::AnyOf(values) => values.clone(),
+        };
+        let mut values: Vec<u8> = self.labels.values().flat_map(of).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
+    }
+
     /// Reads a data set's `dataset.json`.
     ///
     /// # Errors

@@ -51,6 +51,20 @@ pub fn write_mask(path: &Path, mask: &Volume<u8>, grid: &Grid) -> Result<(), Ima
     write(path, mask, grid)
 }
 
+/// Writes a mask whose header says in words what it is: the first 79 bytes of `description`.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn write_described_mask(
+    path: &Path,
+    mask: &Volume<u8>,
+    grid: &Grid,
+    description: &str,
+) -> Result<(), ImageFileError> {
+    write_with(path, mask, grid, (0.0, description))
+}
+
 /// Writes a probability, 0 to 1, on the grid of the scan that it belongs to.
 ///
 /// # Errors
@@ -92,7 +106,16 @@ pub fn write_shifted<T: Voxel>(
     grid: &Grid,
     intercept: f64,
 ) -> Result<(), ImageFileError> {
-    let header = header_bytes(volume.size(), T::NUMBER_TYPE, grid, intercept)
+    write_with(path, volume, grid, (intercept, "haema"))
+}
+
+fn write_with<T: Voxel>(
+    path: &Path,
+    volume: &Volume<T>,
+    grid: &Grid,
+    (intercept, description): (f64, &str),
+) -> Result<(), ImageFileError> {
+    let header = header_bytes(volume.size(), T::NUMBER_TYPE, grid, (intercept, description))
         .map_err(|cause| ImageFileError::nifti(cause, path))?;
     let written = crate::fs::write_atomic_with(path, |file| {
         if path.extension() == Some(OsStr::new("gz")) {
@@ -120,7 +143,7 @@ fn header_bytes(
     size: [usize; 3],
     number_type: NumberType,
     grid: &Grid,
-    intercept: f64,
+    (intercept, description): (f64, &str),
 ) -> Result<Vec<u8>, NiftiError> {
     if size != grid.size() {
         return Err(VolumeError::SizesDiffer { found: size, wanted: grid.size() }.into());
@@ -141,7 +164,8 @@ fn header_bytes(
     header.put_f32s(80, &qform.spacing_mm);
     header.put_f32s(108, &[(HEADER_1_BYTES + 4) as f64, 1.0, intercept]); // offset, slope
     header.put(123, &[MILLIMETRES]);
-    header.put(148, b"haema");
+    let words = description.as_bytes();
+    header.put(148, &words[..words.len().min(DESCRIPTION_BYTES)]);
     header.put_i16s(252, &[qform.code, SCANNER]);
     header.put_f32s(256, &qform.quaternion_bcd);
     header.put_f32s(268, &ras_from_index.column(3));
@@ -150,6 +174,8 @@ fn header_bytes(
     Ok(header.0)
 }
 
+/// `descrip` has 80 bytes, the last of which is 0.
+const DESCRIPTION_BYTES: usize = 79;
 /// `NIFTI_UNITS_MM`.
 const MILLIMETRES: u8 = 2;
 /// `NIFTI_XFORM_SCANNER_ANAT`: the affine gives places in the patient.

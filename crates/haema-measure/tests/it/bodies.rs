@@ -67,7 +67,7 @@ fn volumes_and_centres_hold_in_any_geometry() {
             let ct = CtVolume::new(Volume::filled(grid.size(), 61.5), grid.clone()).unwrap();
 
             let found_ml = volume_ml(&mask, &grid).unwrap();
-            let table = lesions(&mask, &ct).unwrap();
+            let table = lesions(&mask, &ct, None).unwrap();
 
             let error_ml = (found_ml - body.volume_ml()).abs();
             assert!(error_ml < (0.01 * found_ml).max(0.05), "{name}: {error_ml} mL");
@@ -92,7 +92,7 @@ fn lesions_are_ordered_by_volume_and_placed_in_slices() {
     let hu = Volume::from_fn(grid.size(), |at| if small_mask[at] == 1 { 70.0 } else { 55.0 });
     let ct = CtVolume::new(hu, grid.clone()).unwrap();
 
-    let table = lesions(&mask, &ct).unwrap();
+    let table = lesions(&mask, &ct, None).unwrap();
 
     assert_eq!(table.iter().map(|lesion| lesion.id).collect::<Vec<_>>(), [1, 2]);
     assert!((table[0].mean_hu - 55.0).abs() < 1e-9 && (table[1].mean_hu - 70.0).abs() < 1e-9);
@@ -110,7 +110,7 @@ fn an_empty_mask_has_no_lesions_and_no_volume() {
     let empty = Volume::filled(grid.size(), 0);
 
     assert_eq!(volume_ml(&empty, &grid), Ok(0.0));
-    assert_eq!(lesions(&empty, &ct), Ok(vec![]));
+    assert_eq!(lesions(&empty, &ct, None), Ok(vec![]));
 }
 
 #[test]
@@ -137,7 +137,7 @@ proptest! {
 
         let all_ml = volume_ml(&mask, &grid).unwrap();
         let soft_ml = volume_soft_ml(&mask.map(|&v| f32::from(v)), &grid).unwrap();
-        let table = lesions(&mask, &ct).unwrap();
+        let table = lesions(&mask, &ct, None).unwrap();
 
         prop_assert!((all_ml - soft_ml).abs() < 1e-9);
         let sum_ml: f64 = table.iter().map(|lesion| lesion.volume_ml).sum();

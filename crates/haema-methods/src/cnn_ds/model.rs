@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use haema_nn::{Executor, InferencePrecision, NetSpec, Parameters, SpecError, WeightsError};
+use haema_nn::{Cpu, Engine, EngineError, InferencePrecision, NetSpec, Parameters, WeightsError};
 use haema_volume::{CtVolume, Volume};
 use thiserror::Error;
 
@@ -47,9 +47,9 @@ pub enum SegmentError {
     /// It does not come to the network's grid.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
-    /// The network does not take the grid: a damaged model.
-    #[error("the network does not take this grid")]
-    Network(#[from] SpecError),
+    /// The network cannot be run: a damaged model, or a device that failed.
+    #[error("the network cannot be run on this grid: {0}")]
+    Network(#[from] EngineError),
 }
 
 /// A scan on the network's grid, and the way back.
@@ -171,31 +171,42 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`SpecError`] where the network does not take the grid.
-    ///
-    /// # Panics
-    ///
-    /// Never: the executor gives one value for each voxel.
+    /// [`EngineError`] where the network does not take the grid.
     pub fn predict(
         &self,
         prepared: Prepared,
         threads: NonZeroUsize,
-    ) -> Result<Predicted, SpecError> {
-        let machine = (threads.get(), self.precision);
+    ) -> Result<Predicted, EngineError> {
+        self.predict_on(prepared, &Cpu { threads: threads.get(), precision: self.precision })
+    }
+
+    /// As [`Model::predict`], on other hardware.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] where the network does not take the grid, or the engine's device fails.
+    ///
+    /// # Panics
+    ///
+    /// Never: an engine gives one value for each voxel.
+    pub fn predict_on(
+        &self,
+        prepared: Prepared,
+        engine: &dyn Engine,
+    ) -> Result<Predicted, EngineError> {
         let Prepared { input, undo, voxel_volume_mm3 } = prepared;
         let size = input.size();
-        let (spec, params) = (self.spec.clone(), self.params.clone());
-        let mut executor = Executor::with_precision(spec, params, size, machine)?;
-        let mut probability = executor.probabilities(input.as_slice());
+        let mut network = engine.predictor(&self.spec, &self.params, size)?;
+        let mut probability = network.probabilities(input.as_slice())?;
         let mut mirrored = input.into_voxels();
         mirrored.chunks_mut(size[2]).for_each(<[f32]>::reverse);
-        let mut second = executor.probabilities(&mirrored);
+        let mut second = network.probabilities(&mirrored)?;
         second.chunks_mut(size[2]).for_each(<[f32]>::reverse);
         for (first, second) in probability.iter_mut().zip(&second) {
             *first = f32::midpoint(*first, *second);
         }
         let probability =
-            Volume::new(size, probability).expect("the executor gives one value for each voxel");
+            Volume::new(size, probability).expect("an engine gives one value for each voxel");
         Ok(Predicted { probability, undo, voxel_volume_mm3 })
     }
 }

@@ -68,7 +68,7 @@ fn check(unet: UNet, json: &str) {
             all_near(&golden.gradient, trainer.gradient(), 2e-3);
         }
         assert!((loss - wanted).abs() < 1e-5, "step {step}: loss {loss}, PyTorch {wanted}");
-        trainer.descend(&mut adam, 0.01);
+        trainer.update(|values, gradient| adam.update(0.01, gradient, values));
     }
     assert_eq!(golden.parameters.len(), trainer.params().infos().len());
     all_near(&golden.parameters, trainer.params(), 1e-3);

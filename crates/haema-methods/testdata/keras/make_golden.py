@@ -119,4 +119,5 @@ def main():
     (HERE / "expected.json").write_text(json.dumps(expected) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

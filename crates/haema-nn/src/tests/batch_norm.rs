@@ -11,7 +11,7 @@ fn trained(trainer: &mut Trainer, adam: &mut Adam, steps: std::ops::Range<u64>) 
         let logits = trainer.forward(&input(), DropoutSeed::Seed(step)).to_vec();
         last = Loss::Dice.value_and_grad(&logits, &target(), &mut grad).loss;
         trainer.backward(&grad);
-        trainer.descend(adam, 0.01);
+        trainer.update(|values, gradient| adam.update(0.01, gradient, values));
     }
     last
 }
@@ -81,7 +81,7 @@ fn descent_leaves_the_running_statistics() {
         let mut adam = adam(&trainer);
         trained(&mut trainer, &mut adam, 0..2);
         let before = trainer.params().clone();
-        trainer.descend(&mut adam, 0.1);
+        trainer.update(|values, gradient| adam.update(0.1, gradient, values));
 
         for info in before.infos() {
             // A bias before a normalisation is 0 and has no gradient.

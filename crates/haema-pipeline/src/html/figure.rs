@@ -13,29 +13,29 @@ const WHITE_HU: f32 = 80.0;
 
 /// One slice of the head as it is shown: patient's right on the left, front up.
 #[derive(Debug, Clone)]
-pub(super) struct Slice {
+pub(crate) struct Slice {
     /// Counted from 1, from the bottom of the scan.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// Place along the normal of the slices.
-    pub(super) position_mm: f64,
+    pub(crate) position_mm: f64,
     /// Area of the mask.
-    pub(super) area_mm2: f64,
+    pub(crate) area_mm2: f64,
     /// Rows and columns.
-    pub(super) size: [usize; 2],
+    pub(crate) size: [usize; 2],
     /// Height and width of a pixel.
-    pub(super) pixel_mm: [f64; 2],
+    pub(crate) pixel_mm: [f64; 2],
     /// Hounsfield units, rows from the top.
-    pub(super) hu: Vec<f32>,
+    pub(crate) hu: Vec<f32>,
     /// Not 0 where the mask is.
-    pub(super) mask: Vec<u8>,
+    pub(crate) mask: Vec<u8>,
 }
 
 /// A slice that is ready for the page.
 #[derive(Debug, Clone)]
-pub(super) struct Picture {
-    pub(super) slice: Slice,
+pub(crate) struct Picture {
+    pub(crate) slice: Slice,
     /// The scan in the brain window.
-    pub(super) png: Vec<u8>,
+    pub(crate) png: Vec<u8>,
 }
 
 impl From<Slice> for Picture {
@@ -47,12 +47,12 @@ impl From<Slice> for Picture {
 
 impl Slice {
     /// Height and width, mm.
-    pub(super) fn extent_mm(&self) -> [f64; 2] {
+    pub(crate) fn extent_mm(&self) -> [f64; 2] {
         [0, 1].map(|axis| self.size[axis] as f64 * self.pixel_mm[axis])
     }
 
     /// The part within rows and columns `from..to`.
-    pub(super) fn cropped(&self, rows: [usize; 2], columns: [usize; 2]) -> Self {
+    pub(crate) fn cropped(&self, rows: [usize; 2], columns: [usize; 2]) -> Self {
         let pick = |row: usize| row * self.size[1] + columns[0]..row * self.size[1] + columns[1];
         Self {
             size: [rows[1] - rows[0], columns[1] - columns[0]],
@@ -64,7 +64,7 @@ impl Slice {
 
     /// The picture at half its resolution, for slices without a bleed: the mean of each block of
     /// 2 × 2 pixels. The mask, which is empty there, goes.
-    pub(super) fn halved(&self) -> Self {
+    pub(crate) fn halved(&self) -> Self {
         let [rows, columns] = self.size.map(|n| n / 2);
         let mean = |row: usize, column: usize| {
             let block = [0, 1].map(|dy| (2 * row + dy) * self.size[1] + 2 * column);
@@ -98,7 +98,7 @@ impl Slice {
     /// The border of the mask as the data of an SVG path, in pixels from the top left corner.
     ///
     /// Each straight stretch between two pixels, of which one is in the mask, is one line.
-    pub(super) fn outline(&self) -> String {
+    pub(crate) fn outline(&self) -> String {
         let [rows, columns] = self.size;
         let is_in = |row: usize, column: usize| {
             row < rows && column < columns && self.mask[row * columns + column] != 0

@@ -31,10 +31,10 @@ impl Pictures {
     /// Where scan and mask differ in size.
     pub(crate) fn of(ct: &CtVolume, mask: &Volume<u8>, threads: NonZeroUsize) -> Self {
         let view = View::of(ct, mask);
-        let slices = 0..view.grid.size()[0];
+        let slices = 0..view.depth();
         let areas_mm2 = parallel::map(slices, threads, |_, z| view.area_mm2(z));
         let montage = Montage::of(&areas_mm2);
-        let window = head_window(ct.voxels_hu(), view.orientation);
+        let window = view.window();
         let cut = |z: usize| view.slice(z, areas_mm2[z], window);
         let whole = |_, &z: &usize| Picture::from(cut(z));
         let halved = |_, &z: &usize| Picture::from(cut(z).halved());
@@ -49,7 +49,7 @@ impl Pictures {
 }
 
 /// A scan and its mask, looked at in canonical order whatever the order in which they are stored.
-struct View<'a> {
+pub(super) struct View<'a> {
     ct: &'a CtVolume,
     mask: &'a Volume<u8>,
     orientation: Orientation,
@@ -58,7 +58,7 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of(ct: &'a CtVolume, mask: &'a Volume<u8>) -> Self {
+    pub(super) fn of(ct: &'a CtVolume, mask: &'a Volume<u8>) -> Self {
         assert_eq!(ct.voxels_hu().size(), mask.size(), "scan and mask differ in size");
         let orientation = Orientation::of(ct.grid());
         let (orientation, grid) = orientation.canonical_grid(ct.grid()).map_or_else(
@@ -68,7 +68,17 @@ impl<'a> View<'a> {
         Self { ct, mask, orientation, grid }
     }
 
-    fn area_mm2(&self, z: usize) -> f64 {
+    /// How many slices there are.
+    pub(super) fn depth(&self) -> usize {
+        self.grid.size()[0]
+    }
+
+    /// The part of every picture that is worth showing.
+    pub(super) fn window(&self) -> HeadWindow {
+        head_window(self.ct.voxels_hu(), self.orientation)
+    }
+
+    pub(super) fn area_mm2(&self, z: usize) -> f64 {
         let mut plane = Vec::new();
         self.orientation.read_canonical_plane(self.mask, z, &mut plane);
         let count = plane.iter().filter(|&&voxel| voxel != 0).count();
@@ -83,7 +93,7 @@ impl<'a> View<'a> {
 
     /// One slice within `window`, turned so that the patient's right is on the left and the front
     /// is up: canonical order has both the other way round.
-    fn slice(&self, z: usize, area_mm2: f64, window: HeadWindow) -> Slice {
+    pub(super) fn slice(&self, z: usize, area_mm2: f64, window: HeadWindow) -> Slice {
         let mut hu = Vec::new();
         let mut mask = Vec::new();
         self.orientation.read_canonical_plane(self.ct.voxels_hu(), z, &mut hu);
@@ -107,7 +117,7 @@ impl<'a> View<'a> {
 
 /// The part of every picture that is worth showing: rows and columns `from..to`, as shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct HeadWindow {
+pub(super) struct HeadWindow {
     rows: [usize; 2],
     columns: [usize; 2],
 }

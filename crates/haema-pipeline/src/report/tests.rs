@@ -2,6 +2,42 @@
 
 use super::*;
 
+const EXTENT: Extent =
+    Extent { longest_mm: 41.3, across_mm: 27.0, height_mm: 50.0, largest_area_mm2: 812.4 };
+
+fn location() -> Location {
+    let share = |place, share| Share { place, side: Side::Left, share };
+    Location {
+        side: Side::Left,
+        place: Some(Place::BasalGanglia),
+        shares: vec![share(Place::BasalGanglia, 0.81), share(Place::FrontalLobe, 0.19)],
+        compartment: Compartment::Intraparenchymal,
+        compartment_confidence: 0.9,
+        to_skull_mm: 17.2,
+        reaches_cortex: false,
+        touches_ventricle: true,
+    }
+}
+
+fn series() -> Vec<Series> {
+    vec![
+        Series {
+            id: "s-4f1c09".to_owned(),
+            description: "CT axial, 512 × 512, kernel STANDARD, 5.0 mm".to_owned(),
+            images: 32,
+            taken: true,
+            reason: "the only axial series with a soft kernel".to_owned(),
+        },
+        Series {
+            id: "s-77aa01".to_owned(),
+            description: "CT localizer, 512 × 888".to_owned(),
+            images: 2,
+            taken: false,
+            reason: "a scout: Image Type holds LOCALIZER".to_owned(),
+        },
+    ]
+}
+
 /// A made-up report with two parts, uneven slices, and a series that was left.
 pub(crate) fn report() -> Report {
     Report {
@@ -11,22 +47,7 @@ pub(crate) fn report() -> Report {
         input: Input {
             kind: "dicom".to_owned(),
             files: 32,
-            series: vec![
-                Series {
-                    id: "s-4f1c09".to_owned(),
-                    description: "CT axial, 512 × 512, kernel STANDARD, 5.0 mm".to_owned(),
-                    images: 32,
-                    taken: true,
-                    reason: "the only axial series with a soft kernel".to_owned(),
-                },
-                Series {
-                    id: "s-77aa01".to_owned(),
-                    description: "CT localizer, 512 × 888".to_owned(),
-                    images: 2,
-                    taken: false,
-                    reason: "a scout: Image Type holds LOCALIZER".to_owned(),
-                },
-            ],
+            series: series(),
             size: [32, 650, 650],
             spacing_mm: [5.0, 0.42, 0.42],
             slice_positions_mm: (0..32).map(|z| f64::from(z) * 5.0 - 40.0).collect(),
@@ -53,6 +74,9 @@ pub(crate) fn report() -> Report {
                 volume_ml: 16.1,
                 centroid_lps_mm: [31.2, -4.0, 52.3],
                 mean_hu: 61.2,
+                sd_hu: 7.1,
+                extent: EXTENT,
+                location: Some(location()),
                 slices: SliceRange { first: 14, last: 23, count: 10, largest: 20 },
             },
             Lesion {
@@ -60,9 +84,17 @@ pub(crate) fn report() -> Report {
                 volume_ml: 0.06,
                 centroid_lps_mm: [-20.2, 14.0, 72.3],
                 mean_hu: 55.2,
+                sd_hu: 4.0,
+                extent: Extent::default(),
+                location: None,
                 slices: SliceRange { first: 15, last: 15, count: 1, largest: 15 },
             },
         ],
+        atlas: AtlasMatch {
+            unknown_because: None,
+            shared_information: Some(0.21),
+            bone_dice: Some(0.62),
+        },
         timing_ms: Timing::default(),
         receipt: Receipt {
             haema_version: "0.1.0".to_owned(),
@@ -75,6 +107,7 @@ pub(crate) fn report() -> Report {
                 save_probability: false,
                 series: None,
                 precision: haema_nn::InferencePrecision::Fp32,
+                device: None,
             },
             source: "34".repeat(6),
             job: "12".repeat(32),
@@ -115,6 +148,10 @@ fn the_report_has_the_fields_that_readers_were_promised() {
         "/lesions/0/volume_ml",
         "/lesions/0/centroid_lps_mm",
         "/lesions/0/mean_hu",
+        "/lesions/0/location/side",
+        "/lesions/0/location/place",
+        "/lesions/0/location/compartment",
+        "/atlas/unknown_because",
         "/lesions/0/slices",
         "/timing_ms/read",
         "/timing_ms/preprocess",

@@ -6,7 +6,7 @@ use std::time::Instant;
 use haema_io::fs::{self, FsError};
 use haema_io::nrrd::{self, Segment};
 use haema_io::{ImageFileError, Scan, nifti};
-use haema_measure::MeasureError;
+use haema_measure::{MeasureError, Whereabouts};
 use haema_methods::cnn_ds::SegmentError as MethodError;
 use thiserror::Error;
 
@@ -125,13 +125,23 @@ impl Task<'_> {
         };
         let measuring = Instant::now();
         let findings = Findings::new(scan, segmented.probability, threshold);
-        let mut report = findings.report(segmenter, self.settings)?;
+        let whereabouts = self.whereabouts(&findings);
+        let mut report = findings.report(segmenter, self.settings, &whereabouts)?;
         report.hemorrhage.probability = round3(segmented.score);
         report.volume_grid_ml = round3(segmented.volume_grid_ml);
         report.receipt.source = self.source.pseudonym();
         report.receipt.job = job;
         report.timing_ms = Timing { measure: round3(ms_since(measuring)), ..timing };
         Ok((findings, report))
+    }
+
+    /// Lays the scan on the atlas, where there is a bleed to be placed.
+    fn whereabouts(&self, findings: &Findings) -> Result<Whereabouts, String> {
+        if findings.mask.as_slice().iter().all(|&voxel| voxel == 0) {
+            return Err("there is no bleed to be placed".to_owned());
+        }
+        let found = Whereabouts::of(&findings.scan.ct, self.options.threads);
+        found.map_err(|error| error.to_string())
     }
 
     /// Does two things, at once where there is more than one thread.

@@ -1,13 +1,16 @@
 //! A scan, what the method says about it, and the report of both.
 
 use haema_io::{InputKind, MissingSlices, Scan, SeriesReport};
-use haema_measure::{MeasureError, lesions, share_beside, volume_ml, volume_soft_ml};
+use haema_measure::{
+    Extent, Location, MeasureError, Share, Whereabouts, lesions, share_beside, volume_ml,
+    volume_soft_ml,
+};
 use haema_volume::{Grid, Volume};
 use sha2::{Digest as _, Sha256};
 
 use crate::report::{
-    Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE, Receipt, Report, Series,
-    Settings, SlicePitch, Timing, round3,
+    AtlasMatch, Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE, Receipt, Report,
+    Series, Settings, SlicePitch, Timing, round3,
 };
 use crate::segmenter::Segmenter;
 
@@ -29,16 +32,19 @@ impl Findings {
 
     /// The report, but for what is not known here: the name of the case, the score, the volume on the
     /// network's grid, times, and the receipt's place and job.
+    ///
+    /// * `whereabouts` — the scan on the atlas, or why it is not laid on it.
     pub(crate) fn report(
         &self,
         segmenter: &dyn Segmenter,
         settings: &Settings,
+        whereabouts: &Result<Whereabouts, String>,
     ) -> Result<Report, MeasureError> {
         let Self { scan, probability, mask } = self;
         let grid = scan.ct.grid();
         let mut warnings = scan.provenance.warnings.clone();
         warnings.extend(missing_share(&scan.provenance.missing_slices, mask, grid)?);
-        let found = lesions(mask, &scan.ct)?;
+        let found = lesions(mask, &scan.ct, whereabouts.as_ref().ok())?;
         Ok(Report {
             schema: REPORT_SCHEMA.to_owned(),
             case_id: String::new(),
@@ -54,6 +60,7 @@ impl Findings {
             volume_grid_ml: 0.0,
             volume_soft_ml: round3(volume_soft_ml(probability, grid)?),
             lesions: found.iter().map(rounded).collect(),
+            atlas: AtlasMatch::of(whereabouts),
             timing_ms: Timing::default(),
             receipt: Receipt {
                 haema_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -73,7 +80,24 @@ fn rounded(lesion: &Lesion) -> Lesion {
         volume_ml: round3(lesion.volume_ml),
         centroid_lps_mm: lesion.centroid_lps_mm.map(round3),
         mean_hu: round3(lesion.mean_hu),
+        sd_hu: round3(lesion.sd_hu),
+        extent: Extent {
+            longest_mm: round3(lesion.extent.longest_mm),
+            across_mm: round3(lesion.extent.across_mm),
+            height_mm: round3(lesion.extent.height_mm),
+            largest_area_mm2: round3(lesion.extent.largest_area_mm2),
+        },
+        location: lesion.location.as_ref().map(rounded_location),
         ..lesion.clone()
+    }
+}
+
+fn rounded_location(location: &Location) -> Location {
+    let rounded = |share: &Share| Share { share: round3(share.share), ..*share };
+    Location {
+        shares: location.shares.iter().map(rounded).collect(),
+        to_skull_mm: round3(location.to_skull_mm),
+        ..location.clone()
     }
 }
 

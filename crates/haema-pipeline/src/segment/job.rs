@@ -93,6 +93,7 @@ mod tests {
             save_probability: false,
             series: None,
             precision: InferencePrecision::Fp32,
+            device: None,
         }
     }
 
@@ -112,6 +113,8 @@ mod tests {
         assert_ne!(of(0.5, "bb"), first);
         let half = Settings { precision: InferencePrecision::Bf16, ..settings(0.5) };
         assert_ne!(fingerprint(&source, &half, "aa").unwrap(), first);
+        let on_card = Settings { device: Some("a card".to_owned()), ..settings(0.5) };
+        assert_ne!(fingerprint(&source, &on_card, "aa").unwrap(), first);
         fs::write_atomic(&scan.join("2.dcm"), b"two").unwrap();
         assert_ne!(of(0.5, "aa"), first);
     }

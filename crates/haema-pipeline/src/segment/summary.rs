@@ -1,9 +1,11 @@
 //! `summary.csv`: one row a case, for a table program.
 
+use crate::html::place_of;
 use crate::report::Report;
 
 const COLUMNS: &str = "input,case_id,status,hemorrhage,probability,volume_ml,volume_grid_ml,\
-    volume_soft_ml,lesions,largest_lesion_ml,slices,gantry_tilt_deg,warnings,reason,path";
+    volume_soft_ml,lesions,largest_lesion_ml,largest_lesion_place,\
+    largest_lesion_compartment,slices,gantry_tilt_deg,warnings,reason,path";
 
 /// The whole table of these rows. An empty field means that there is no such value.
 pub(crate) fn csv<'a>(rows: impl Iterator<Item = &'a String>) -> String {
@@ -29,8 +31,9 @@ pub(crate) fn row(
     fields.join(",") + "\n"
 }
 
-fn done(report: &Report) -> [String; 13] {
+fn done(report: &Report) -> [String; 15] {
     let largest = report.lesions.first().map(|lesion| lesion.volume_ml.to_string());
+    let location = report.lesions.first().and_then(|lesion| lesion.location.as_ref());
     [
         report.case_id.clone(),
         "done".to_owned(),
@@ -41,6 +44,8 @@ fn done(report: &Report) -> [String; 13] {
         report.volume_soft_ml.to_string(),
         report.lesions.len().to_string(),
         largest.unwrap_or_default(),
+        report.lesions.first().map(place_of).unwrap_or_default(),
+        location.map(|location| location.compartment.name().to_owned()).unwrap_or_default(),
         report.input.slice_positions_mm.len().to_string(),
         report.input.gantry_tilt_deg.to_string(),
         report.input.warnings.join("; "),
@@ -48,10 +53,10 @@ fn done(report: &Report) -> [String; 13] {
     ]
 }
 
-fn failed(reason: &str) -> [String; 13] {
-    let mut fields: [String; 13] = Default::default();
+fn failed(reason: &str) -> [String; 15] {
+    let mut fields: [String; 15] = Default::default();
     "failed".clone_into(&mut fields[1]);
-    reason.clone_into(&mut fields[12]);
+    reason.clone_into(&mut fields[14]);
     fields
 }
 
@@ -79,7 +84,7 @@ mod tests {
 
         let widths: Vec<usize> =
             table.lines().map(|line| line.matches(',').count() - quoted_commas(line)).collect();
-        assert_eq!(widths, [14, 14, 14], "{table}");
+        assert_eq!(widths, [16, 16, 16], "{table}");
     }
 
     fn quoted_commas(line: &str) -> usize {

@@ -100,12 +100,14 @@ fn measure(
         save_probability: false,
         series: None,
         precision: HalfHeight.precision(),
+        device: None,
     };
     let segmented = HalfHeight
         .segment(&scan.ct, threshold, NonZeroUsize::MIN)
         .expect("the share of body is worked out on the scan's own grid");
     let findings = Findings::new(scan, segmented.probability, threshold);
-    let report = findings.report(&HalfHeight, &settings)?;
+    let report =
+        findings.report(&HalfHeight, &settings, &Err("a phantom has no places".to_owned()))?;
     line.measured_ml = Some(report.volume_soft_ml);
     line.mask_ml = Some(report.volume_ml);
     line.lost = lost_of(case, expected, &report);

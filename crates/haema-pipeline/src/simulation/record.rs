@@ -78,8 +78,8 @@ impl CaseRecord {
             spacing_mm: grid.spacing_mm(),
             tilt_deg: case.protocol.tilt_deg,
             noise_hu: case.protocol.noise_hu,
-            bleed_ml: case.lesions.iter().map(|lesion| lesion.volume_ml).sum(),
-            scanned_ml: case.lesions.iter().map(|lesion| lesion.scanned_ml).sum(),
+            bleed_ml: total(&case.lesions, |lesion| lesion.volume_ml),
+            scanned_ml: total(&case.lesions, |lesion| lesion.scanned_ml),
             mask_ml: mask_mm3 / 1000.0,
             midline_shift_mm: case.midline_shift_mm,
             lesions: case.lesions.iter().map(LesionRecord::of).collect(),
@@ -96,6 +96,11 @@ impl CaseRecord {
     }
 }
 
+/// From 0 upwards: the sum of nothing would be −0.
+fn total(lesions: &[Lesion], of: fn(&Lesion) -> f64) -> f64 {
+    lesions.iter().map(of).fold(0.0, |sum, ml| sum + ml)
+}
+
 impl LesionRecord {
     fn of(lesion: &Lesion) -> Self {
         let site: Site = lesion.site;
@@ -109,5 +114,15 @@ impl LesionRecord {
             mean_hu: lesion.mean_hu,
             texture: lesion.texture.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_without_a_bleed_has_a_volume_of_zero_without_a_sign() {
+        assert_eq!(format!("{:.3}", total(&[], |lesion| lesion.volume_ml)), "0.000");
     }
 }

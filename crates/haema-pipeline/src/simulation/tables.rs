@@ -6,22 +6,29 @@ use std::path::Path;
 use haema_io::dataset::{Description, Participants, Subtype};
 use haema_io::fs;
 
-use super::{CaseRecord, LesionRecord, SimulateError};
+use super::{CaseRecord, LesionRecord, Order, SimulateError};
 
 pub(super) fn write(
     out: &Path,
     records: &[CaseRecord],
-    followup: bool,
+    order: &Order,
 ) -> Result<(), SimulateError> {
     participants(records).write(out)?;
     fs::write_atomic(&out.join("truth.csv"), truth(records).as_bytes())?;
-    if followup {
+    if order.followup {
         fs::write_atomic(&out.join("pairs.tsv"), pairs(records).as_bytes())?;
     }
+    let raters = match order.raters {
+        0 => String::new(),
+        count => {
+            format!(" ratersTr/ has the masks of {count} simulated raters: no person drew them.")
+        }
+    };
     let description = Description {
-        description: "Simulated head CT, no patients: bleeds of exactly known volume (truth.csv), \
-                      with look-alikes. Whatever learns from it should be tested on real scans."
-            .to_owned(),
+        description: format!(
+            "Simulated head CT, no patients: bleeds of exactly known volume (truth.csv), with \
+             look-alikes. Whatever learns from it should be tested on real scans.{raters}"
+        ),
         licence: "that of haema; label maps that it was made from have their own".to_owned(),
         ..Description::of_bleeds("haema simulation", records.len())
     };

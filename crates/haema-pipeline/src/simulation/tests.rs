@@ -7,9 +7,15 @@ fn order() -> Order {
         blank: 0.5,
         anatomy: None,
         followup: false,
+        raters: 0,
+        projections: false,
         dicom: false,
         threads: NonZeroUsize::MIN,
     }
+}
+
+fn heads() -> Heads {
+    Heads::find(None).unwrap()
 }
 
 #[test]
@@ -41,13 +47,14 @@ fn a_folder_with_other_files_or_another_simulation_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write_atomic(&folder.path().join("notes.txt"), b"mine").unwrap();
 
-    let refused = prepare_folder(folder.path(), &order().settings(None)).unwrap_err().to_string();
+    let refused =
+        prepare_folder(folder.path(), &order().settings(&heads())).unwrap_err().to_string();
     assert!(refused.starts_with("files that no simulation made: wanted"), "{refused}");
 
     let new = folder.path().join("new");
-    prepare_folder(&new, &order().settings(None)).unwrap();
-    prepare_folder(&new, &Order { cases: 9, ..order() }.settings(None)).unwrap();
-    let other = Order { seed: 8, ..order() }.settings(None);
+    prepare_folder(&new, &order().settings(&heads())).unwrap();
+    prepare_folder(&new, &Order { cases: 9, ..order() }.settings(&heads())).unwrap();
+    let other = Order { seed: 8, ..order() }.settings(&heads());
     let refused = prepare_folder(&new, &other).unwrap_err().to_string();
     assert!(refused.starts_with("a simulation with other settings: wanted"), "{refused}");
 }
@@ -69,6 +76,7 @@ fn impossible_settings_are_refused() {
         |order: &Order| simulate(order, folder.path(), &mut |_| {}).unwrap_err().to_string();
 
     assert_eq!(refuse(&Order { cases: 0, ..order() }), "number of cases 0: wanted 1 or more");
+    assert_eq!(refuse(&Order { raters: 10, ..order() }), "number of raters 10: wanted 0 to 9");
     assert_eq!(
         refuse(&Order { blank: 1.5, ..order() }),
         "share without a bleed 1.5: wanted a share from 0 to 1"

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
 use super::painting::PaintedBleeds;
+use super::simulated::SimulatedCases;
 
 /// Version of the configuration file.
 pub(crate) const SCHEMA: u32 = 1;
@@ -54,6 +55,8 @@ pub struct TrainConfig {
     pub augment: Option<Augment>,
     /// Bleeds that training heads get; none where absent.
     pub painted_bleeds: Option<PaintedBleeds>,
+    /// Simulated heads among the training cases; none where absent.
+    pub simulated_cases: Option<SimulatedCases>,
 }
 
 /// How the learning rate falls and when the run ends.
@@ -112,6 +115,7 @@ impl TrainConfig {
                 preprocessing: Preprocessing::paper(),
                 augment: None,
                 painted_bleeds: None,
+                simulated_cases: None,
             },
             Profile::Recommended => Self {
                 schema: SCHEMA,
@@ -134,6 +138,7 @@ impl TrainConfig {
                 preprocessing: Preprocessing::recommended(),
                 augment: Some(Augment::default()),
                 painted_bleeds: Some(PaintedBleeds::default()),
+                simulated_cases: None,
             },
         }
     }

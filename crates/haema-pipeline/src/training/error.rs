@@ -2,11 +2,12 @@
 
 use haema_io::{ImageFileError, fs};
 use haema_methods::frame::PreprocessError;
-use haema_nn::{CheckpointError, SpecError, WeightsError};
+use haema_nn::{CheckpointError, EngineError, SpecError, WeightsError};
 use thiserror::Error;
 
 use super::config::SCHEMA;
 use super::split::SplitError;
+use crate::simulation::SimulateError;
 
 /// Why a run cannot go on.
 #[derive(Debug, Error)]
@@ -32,6 +33,34 @@ pub enum TrainError {
         /// Its id.
         id: String,
     },
+    /// A mask does not lie on its scan.
+    #[error("the mask of case {id} {what}: wanted the scan's own grid")]
+    MaskElsewhere {
+        /// Its id.
+        id: String,
+        /// How they differ.
+        what: String,
+    },
+    /// A mask has a value that no label has.
+    #[error("the mask of case {id} has the value {found}: dataset.json gives labels {wanted:?}")]
+    UnknownLabel {
+        /// Its id.
+        id: String,
+        /// The value.
+        found: u8,
+        /// Those that labels have.
+        wanted: Vec<u8>,
+    },
+    /// One scan is on two sides of the split.
+    #[error(
+        "cases {} and {} are the same scan and serve for different things, so a score would mean \
+         nothing: put both on one side, or remove one",
+        ids[0], ids[1]
+    )]
+    Leak {
+        /// Their ids.
+        ids: [String; 2],
+    },
     /// A case does not come to the network's grid.
     #[error("case {id} cannot be brought to the network's grid")]
     Preprocess {
@@ -46,6 +75,9 @@ pub enum TrainError {
     /// The network does not take the cases' size.
     #[error("the network does not take the cases' size")]
     Spec(#[from] SpecError),
+    /// The network cannot be run.
+    #[error("the network cannot be run")]
+    Engine(#[from] EngineError),
     /// The run folder holds a run of other settings.
     #[error(
         "the run folder holds a run with other settings or cases: take another folder, or the \
@@ -87,6 +119,22 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// Heads cannot be simulated.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
+    /// The label maps are not those that the configuration names.
+    #[error(
+        "the run's simulated cases are made from {}, and {} given: give the run's folder of label \
+         maps (--anatomy)",
+        heads(wanted),
+        heads(found)
+    )]
+    OtherHeads {
+        /// File names of what was given.
+        found: Vec<String>,
+        /// File names that the configuration has.
+        wanted: Vec<String>,
+    },
     /// Nothing but background is predicted.
     #[error(
         "training collapsed: for {epochs} epochs the loss stood at {loss:.4} with an empty mask; \
@@ -98,4 +146,12 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+}
+
+fn heads(names: &[String]) -> String {
+    match names {
+        [] => "the built-in heads".to_owned(),
+        [only] => only.clone(),
+        [first, .., last] => format!("{} label maps, {first} to {last}", names.len()),
+    }
 }

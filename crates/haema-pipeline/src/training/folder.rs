@@ -1,7 +1,7 @@
 //! Reading what a run wrote down, and what must be known of a dataset before one.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use haema_io::dataset::{Case, Dataset};
 use haema_io::fs;
@@ -56,6 +56,19 @@ pub fn read_split(run: &Path) -> Result<Option<Split>, TrainError> {
         what: "the split is not understood",
         reason: error.to_string(),
     })
+}
+
+/// More than anybody trains.
+const MOST_FOLDS: usize = 1000;
+
+/// The folders of a run's folds, in order; none where it has no folds.
+pub fn fold_folders(run: &Path) -> Vec<PathBuf> {
+    (1..=MOST_FOLDS).map(|fold| fold_folder(run, fold)).filter(|folder| folder.is_dir()).collect()
+}
+
+/// The folder of fold `fold`, counted from 1.
+pub fn fold_folder(run: &Path, fold: usize) -> PathBuf {
+    run.join(format!("fold-{fold}"))
 }
 
 /// How many voxels of each case of a dataset are bleed, in the order of its cases.

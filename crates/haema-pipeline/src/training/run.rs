@@ -8,7 +8,8 @@ use std::time::Instant;
 use haema_io::dataset::Dataset;
 use haema_io::fs;
 use haema_nn::{
-    Adam, Checkpoint, DropoutSeed, EarlyStop, NetSpec, Parameters, Plateau, Precision, Trainer,
+    Adam, Checkpoint, Cpu, DropoutSeed, EarlyStop, Engine, InferencePrecision, Learner, Parameters,
+    Plateau, Precision,
 };
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -18,9 +19,14 @@ use serde::{Deserialize, Serialize};
 use super::augment::Pair;
 use super::config::{SCHEMA, Schedule, TrainConfig};
 use super::error::TrainError;
+use super::facts;
 use super::folder::{CONFIG, SPLIT};
+use super::page::{self, Example};
+use super::plan::Plan;
 use super::samples::{self, Sample};
+use super::simulated::Simulator;
 use super::split::{Split, SplitError};
+use super::start::start_values;
 
 /// One finished epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,10 +48,22 @@ pub struct Epoch {
 /// What a run tells while it goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress {
+    /// Cases are being looked at, those that are held aside among them.
+    Checking {
+        /// How many.
+        cases: usize,
+    },
     /// Cases are being read.
     Loading {
         /// How many.
         cases: usize,
+    },
+    /// Cases are being simulated.
+    Simulating {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// How many.
+        cases: u32,
     },
     /// A step was done.
     Step {
@@ -75,6 +93,9 @@ pub struct TrainSummary {
     pub seconds: f64,
 }
 
+/// How many training cases the page shows.
+const EXAMPLES: usize = 8;
+
 /// What a run must remember beside the parameters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,6 +120,11 @@ pub struct Job<'a> {
     pub split: &'a Split,
     /// The parameters to start from, where the configuration names some.
     pub start: Option<&'a Parameters>,
+    /// Folder of the label maps that cases are simulated from, where the configuration names some.
+    pub anatomy: Option<&'a Path>,
+    /// What the network runs on; the CPU where absent. A run that goes on elsewhere than it began
+    /// differs in the last bits.
+    pub engine: Option<&'a dyn Engine>,
 }
 
 /// Trains, or goes on training, in the folder `run`.
@@ -123,6 +149,8 @@ pub fn train(
     }
     fs::create_folder(run)?;
     claim_folder(run, config, split)?;
+    progress(Progress::Checking { cases: split.len() });
+    fs::write_json(&run.join(FINGERPRINT), &facts::look_at(dataset, split, threads)?)?;
     let named = |ids: &[String]| -> Vec<_> {
         dataset
             .cases()
@@ -142,6 +170,7 @@ pub fn train(
     }
     let validation = samples::load(&named(&split.validation), preprocessing, threads)?;
     let mut session = Session::start(job, run, (training, validation), threads)?;
+    session.write_plan()?;
     while !session.is_over() {
         session.epoch(progress)?;
         session.save()?;
@@ -174,10 +203,16 @@ fn claim_folder(run: &Path, config: &TrainConfig, split: &Split) -> Result<(), T
 
 struct Session<'a> {
     config: &'a TrainConfig,
+    split: &'a Split,
     run: &'a Path,
+    /// The first [`Self::real`] are the dataset's; simulated ones follow, other ones in each epoch.
     training: Vec<Sample>,
+    real: usize,
+    simulator: Option<Simulator<'a>>,
     validation: Vec<Sample>,
-    trainer: Trainer,
+    threads: NonZeroUsize,
+    trainer: Box<dyn Learner>,
+    device: Option<String>,
     adam: Adam,
     averaged: Vec<f32>,
     state: State,
@@ -196,8 +231,10 @@ impl<'a> Session<'a> {
         // The deepest case first, so that buffers are made once.
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
         let size = largest.expect("there is a training case");
-        let mut trainer =
-            Trainer::with_precision(spec, params, size, (threads.get(), config.precision))?;
+        let cpu = Cpu { threads: threads.get(), precision: InferencePrecision::Fp32 };
+        let engine = job.engine.unwrap_or(&cpu);
+        let mut trainer = engine.learner(&spec, &params, size, config.precision)?;
+        let device = engine.device().map(str::to_owned);
         let n = trainer.params().values().len();
         let (patience, factor, stop_after) = match config.schedule {
             Schedule::Plateau { patience, factor, stop_after } => (patience, factor, stop_after),
@@ -221,10 +258,34 @@ impl<'a> Session<'a> {
                 what: "the checkpoint's state",
                 reason: error.to_string(),
             })?;
-            trainer.update(|values, _| values.copy_from_slice(&checkpoint.values));
+            trainer.update(&mut |values, _| values.copy_from_slice(&checkpoint.values));
             (adam, averaged) = (checkpoint.adam, checkpoint.averaged);
         }
-        Ok(Self { config, run, training, validation, trainer, adam, averaged, state })
+        let simulated = config.simulated_cases.as_ref();
+        let simulator = simulated.map(|cases| Simulator::find(cases, job.anatomy)).transpose()?;
+        let real = training.len();
+        Ok(Self {
+            config,
+            split: job.split,
+            run,
+            training,
+            real,
+            simulator,
+            validation,
+            threads,
+            trainer,
+            device,
+            adam,
+            averaged,
+            state,
+        })
+    }
+
+    fn write_plan(&self) -> Result<(), TrainError> {
+        let simulated = self.config.simulated_cases.as_ref().map_or(0, |cases| cases.in_epoch);
+        let steps = self.order().len() + simulated as usize;
+        let plan = Plan::of(self.config, &self.training, steps)?;
+        Ok(fs::write_json(&self.run.join(PLAN), &plan)?)
     }
 
     fn is_over(&self) -> bool {
@@ -247,6 +308,7 @@ impl<'a> Session<'a> {
                 self.config.learning_rate * left.powf(power)
             }
         };
+        self.simulate(epoch, progress)?;
         let mut order = self.order();
         order.shuffle(&mut self.rng(epoch, 0));
         let steps = order.len();
@@ -283,22 +345,40 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Cases of one epoch, those with a bleed as often as set.
+    /// Replaces the simulated cases of the last epoch by new ones.
+    fn simulate(
+        &mut self,
+        epoch: u32,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), TrainError> {
+        let mut rng = self.rng(epoch, 3);
+        let Some(simulator) = &self.simulator else { return Ok(()) };
+        let cases = self.config.simulated_cases.as_ref().map_or(0, |cases| cases.in_epoch);
+        progress(Progress::Simulating { epoch, cases });
+        let new = simulator.draw(epoch, &self.config.preprocessing, &mut rng, self.threads)?;
+        self.training.truncate(self.real);
+        self.training.extend(new);
+        Ok(())
+    }
+
+    /// Cases of one epoch: real ones with a bleed as often as set, the others once.
     fn order(&self) -> Vec<usize> {
-        let times = |sample: &Sample| {
-            if sample.bleed_voxels > 0 { self.config.bleed_repeat.max(1) } else { 1 }
+        let times = |(i, sample): &(usize, &Sample)| {
+            let is_repeated = *i < self.real && sample.bleed_voxels > 0;
+            if is_repeated { self.config.bleed_repeat.max(1) as usize } else { 1 }
         };
         let each = self.training.iter().enumerate();
-        each.flat_map(|(i, sample)| std::iter::repeat_n(i, times(sample) as usize)).collect()
+        each.flat_map(|each| std::iter::repeat_n(each.0, times(&each))).collect()
     }
 
     /// A training case as this step sees it.
     fn varied(&self, sample: usize, epoch: u32, step: u64) -> Pair {
-        let mut pair = match &self.config.painted_bleeds {
+        let painted = self.config.painted_bleeds.as_ref().filter(|_| sample < self.real);
+        let mut pair = match painted {
             Some(painted) => {
                 let window_hu = self.config.preprocessing.window_hu;
                 let mut rng = self.rng(epoch, 4 * step + 2);
-                painted.apply((&self.training, sample), window_hu, &mut rng)
+                painted.apply((&self.training[..self.real], sample), window_hu, &mut rng)
             }
             None => self.training[sample].pair.clone(),
         };
@@ -319,14 +399,15 @@ impl<'a> Session<'a> {
         self.trainer.reshape(pair.size)?;
         let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 4 * step + 1));
         let mut grad = vec![0.0; pair.image.len()];
-        let logits = self.trainer.forward(&pair.image, DropoutSeed::Seed(seed));
+        let logits = self.trainer.forward(&pair.image, DropoutSeed::Seed(seed))?;
         let value = self.config.loss.value_and_grad(logits, &pair.target, &mut grad);
         if !value.loss.is_finite() {
             let id = self.training[sample].id.clone();
             return Err(TrainError::Diverged { id, epoch, loss: value.loss });
         }
-        self.trainer.backward(&grad);
-        self.trainer.descend(&mut self.adam, learning_rate);
+        self.trainer.backward(&grad)?;
+        let adam = &mut self.adam;
+        self.trainer.update(&mut |values, gradient| adam.update(learning_rate, gradient, values));
         // A mean over few steps at first, so that the start values do not linger.
         let decay =
             self.config.average_decay.min(self.adam.step as f64 / (self.adam.step + 10) as f64);
@@ -343,17 +424,17 @@ impl<'a> Session<'a> {
         }
         let own = self.trainer.params().values().to_vec();
         let averaged = &self.averaged;
-        self.trainer.update(|values, _| values.copy_from_slice(averaged));
+        self.trainer.update(&mut |values, _| values.copy_from_slice(averaged));
         let (mut losses, mut dices) = (Vec::new(), Vec::new());
         for sample in &self.validation {
             self.trainer.reshape(sample.pair.size)?;
             let mut grad = vec![0.0; sample.pair.image.len()];
-            let logits = self.trainer.forward(&sample.pair.image, DropoutSeed::Off);
+            let logits = self.trainer.forward(&sample.pair.image, DropoutSeed::Off)?;
             let value = self.config.loss.value_and_grad(logits, &sample.pair.target, &mut grad);
             losses.push(value.loss);
             dices.extend(value.soft_dice);
         }
-        self.trainer.update(|values, _| values.copy_from_slice(&own));
+        self.trainer.update(&mut |values, _| values.copy_from_slice(&own));
         Ok((mean(&losses), mean(&dices)))
     }
 
@@ -381,7 +462,19 @@ impl<'a> Session<'a> {
         };
         fs::write_atomic(&self.run.join(CHECKPOINT), &checkpoint.to_bytes()?)?;
         fs::write_atomic(&self.run.join(LOG), self.log().as_bytes())?;
+        let page = page::page(self.config, self.split, &self.state.log, &self.examples());
+        fs::write_atomic(&self.run.join(PAGE), page.as_bytes())?;
         Ok(())
+    }
+
+    /// Some training cases as the last epoch saw them.
+    fn examples(&self) -> Vec<Example> {
+        let has_bleed = |&i: &usize| self.training[i].bleed_voxels > 0;
+        let of = |i: usize| {
+            let pair = self.varied(i, self.state.epochs_done, 1);
+            Example::of(&self.training[i].id, &pair, self.config.preprocessing.window_hu)
+        };
+        (0..self.training.len()).filter(has_bleed).take(EXAMPLES).map(of).collect()
     }
 
     fn log(&self) -> String {
@@ -403,12 +496,13 @@ impl<'a> Session<'a> {
         let preprocessing = serde_json::to_string(&self.config.preprocessing).map_err(|error| {
             TrainError::Text { what: "preprocessing", reason: error.to_string() }
         })?;
-        let metadata = BTreeMap::from([
+        let mut metadata = BTreeMap::from([
             ("method".to_owned(), "cnn-ds".to_owned()),
             ("preprocessing".to_owned(), preprocessing),
             ("epochs".to_owned(), self.state.epochs_done.to_string()),
             ("seed".to_owned(), self.config.seed.to_string()),
         ]);
+        metadata.extend(self.device.clone().map(|device| ("device".to_owned(), device)));
         Ok(params.to_bytes(self.trainer.spec(), &metadata, precision)?)
     }
 
@@ -430,36 +524,10 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 const BEST: &str = "best.safetensors";
 const MODEL: &str = "model.safetensors";
 const LOG: &str = "log.csv";
-
-/// The parameters that a run begins with.
-fn start_values(
-    job: Job<'_>,
-    spec: &NetSpec,
-    training: &[Sample],
-) -> Result<Parameters, TrainError> {
-    let config = job.config;
-    let Some(wanted) = &config.start_sha256 else {
-        let bias = if config.prior_bias { prior_bias(training) } else { 0.0 };
-        return Ok(Parameters::init(spec, config.init, bias, config.seed));
-    };
-    let found = job.start.map_or_else(|| "none".to_owned(), Parameters::sha256);
-    match job.start {
-        Some(start) if found == *wanted && start.infos() == spec.parameters() => Ok(start.clone()),
-        _ => Err(TrainError::OtherStart { found, wanted: wanted.clone() }),
-    }
-}
+const FINGERPRINT: &str = "fingerprint.json";
+const PLAN: &str = "plan.json";
+const PAGE: &str = "report.html";
 
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// log(π/(1−π)), π being the share of bleed.
-fn prior_bias(samples: &[Sample]) -> f32 {
-    let (mut bleed, mut all) = (0.0_f64, 0.0);
-    for sample in samples {
-        bleed += sample.pair.target.iter().map(|&t| f64::from(t)).sum::<f64>();
-        all += sample.pair.target.len() as f64;
-    }
-    let share = (bleed / all).clamp(1e-6, 0.5);
-    (share / (1.0 - share)).ln() as f32
 }

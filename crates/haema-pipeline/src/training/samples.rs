@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use haema_io::dataset::Case;
 use haema_methods::frame::{Frame, Preprocessing};
 use haema_sim::paint::HeadMap;
-use haema_volume::parallel;
+use haema_volume::{CtVolume, Volume, parallel};
 
 use super::augment::Pair;
 use super::error::TrainError;
@@ -38,17 +38,30 @@ fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainE
     let Some(label) = case.read_label().map_err(read)? else {
         return Err(TrainError::NoLabel { id });
     };
-    let bring = |source| TrainError::Preprocess { id: id.clone(), source: Box::new(source) };
-    let frame = Frame::plan(&image, preprocessing).map_err(bring)?;
-    let pair = Pair {
-        size: frame.network_size(),
-        image: frame.image(&image).map_err(bring)?.into_voxels(),
-        target: frame.label(&label).map_err(bring)?.into_voxels(),
-    };
-    let bleed_voxels = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
-    let [low, high] = preprocessing.window_hu;
-    let image_hu: Vec<f32> = pair.image.iter().map(|value| low + value * (high - low)).collect();
-    let spacing_mm = frame.network_grid().spacing_mm().map(|mm| mm as f32);
-    let head = HeadMap::of(&image_hu, pair.size, spacing_mm);
-    Ok(Sample { id, pair, bleed_voxels, head })
+    Sample::bring(id, &image, &label, preprocessing)
+}
+
+impl Sample {
+    /// Brings a scan and its mask to the network's grid.
+    pub(crate) fn bring(
+        id: String,
+        image: &CtVolume,
+        label: &Volume<u8>,
+        preprocessing: &Preprocessing,
+    ) -> Result<Self, TrainError> {
+        let failed = |source| TrainError::Preprocess { id: id.clone(), source: Box::new(source) };
+        let frame = Frame::plan(image, preprocessing).map_err(failed)?;
+        let pair = Pair {
+            size: frame.network_size(),
+            image: frame.image(image).map_err(failed)?.into_voxels(),
+            target: frame.label(label).map_err(failed)?.into_voxels(),
+        };
+        let bleed_voxels = label.as_slice().iter().filter(|&&voxel| voxel != 0).count();
+        let [low, high] = preprocessing.window_hu;
+        let image_hu: Vec<f32> =
+            pair.image.iter().map(|value| low + value * (high - low)).collect();
+        let spacing_mm = frame.network_grid().spacing_mm().map(|mm| mm as f32);
+        let head = HeadMap::of(&image_hu, pair.size, spacing_mm);
+        Ok(Self { id, pair, bleed_voxels, head })
+    }
 }

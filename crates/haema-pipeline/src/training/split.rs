@@ -70,14 +70,16 @@ impl Split {
         Ok(Self { training, validation: validation.to_vec(), held_aside: held_aside.to_vec() })
     }
 
+    /// Cases in all lists.
+    pub(crate) fn len(&self) -> usize {
+        self.training.len() + self.validation.len() + self.held_aside.len()
+    }
+
     /// Every `nth` case, stratified: bleeds in order of their size, then cases without in order of
     /// their ids, beginning in the middle of the first `nth`. The same dataset always gives the
     /// same cases.
     pub fn every_nth(cases: &[CaseSize], nth: usize) -> Vec<String> {
-        let (mut bleeds, mut blanks): (Vec<_>, Vec<_>) =
-            cases.iter().cloned().partition(|&(_, voxels)| voxels > 0);
-        bleeds.sort_by(|(a, a_voxels), (b, b_voxels)| (a_voxels, a).cmp(&(b_voxels, b)));
-        blanks.sort_unstable();
+        let [bleeds, blanks] = ordered(cases);
         let pick = |cases: Vec<CaseSize>| {
             cases.into_iter().skip(nth / 2).step_by(nth.max(1)).map(|(id, _)| id)
         };
@@ -85,6 +87,29 @@ impl Split {
         picked.sort_unstable();
         picked
     }
+
+    /// The cases that fold `fold` of `0..folds` holds aside, stratified as [`Split::every_nth`]: each
+    /// case is in one fold.
+    pub fn fold(cases: &[CaseSize], fold: usize, folds: usize) -> Vec<String> {
+        let [bleeds, blanks] = ordered(cases);
+        // Cases without a bleed are dealt out from the other end, so that folds are of like size.
+        let from = |first: usize, cases: Vec<CaseSize>| {
+            cases.into_iter().skip(first).step_by(folds.max(1)).map(|(id, _)| id)
+        };
+        let mut picked: Vec<String> =
+            from(fold, bleeds).chain(from(folds.saturating_sub(1 + fold), blanks)).collect();
+        picked.sort_unstable();
+        picked
+    }
+}
+
+/// Cases with a bleed in order of its size, then those without in order of their ids.
+fn ordered(cases: &[CaseSize]) -> [Vec<CaseSize>; 2] {
+    let (mut bleeds, mut blanks): (Vec<_>, Vec<_>) =
+        cases.iter().cloned().partition(|&(_, voxels)| voxels > 0);
+    bleeds.sort_by(|(a, a_voxels), (b, b_voxels)| (a_voxels, a).cmp(&(b_voxels, b)));
+    blanks.sort_unstable();
+    [bleeds, blanks]
 }
 
 #[cfg(test)]
@@ -110,6 +135,19 @@ mod tests {
         assert_eq!(unknown.to_string(), "the dataset has no case x");
         assert_eq!(twice.to_string(), "case a is both for validation and held aside");
         assert_eq!(nothing.to_string(), "0 training cases are left: wanted at least 1");
+    }
+
+    #[test]
+    fn folds_hold_every_case_aside_once_and_are_of_like_size() {
+        let cases: Vec<CaseSize> =
+            (0..54).map(|i| (format!("case{i:02}"), if i < 24 { i + 1 } else { 0 })).collect();
+
+        let folds: Vec<Vec<String>> = (0..5).map(|k| Split::fold(&cases, k, 5)).collect();
+
+        let mut all: Vec<&String> = folds.iter().flatten().collect();
+        all.sort_unstable();
+        assert!(all.iter().zip(&cases).all(|(id, case)| **id == case.0) && all.len() == 54);
+        assert!(folds.iter().all(|fold| (10..=11).contains(&fold.len())), "{folds:?}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Label maps with FreeSurfer's numbers, brought to the patient's axes.
 
+use std::num::NonZeroUsize;
+
 use haema_volume::{Affine, CtVolume, Vec3, cross, dot, scale};
 
 use super::{AnatomyError, Labels, Tissue};
-use crate::lattice::Lattice;
+use crate::lattice::{Lattice, each_plane};
 
 /// A label map on the patient's axes, its origin in the middle of the brain.
 pub(super) struct Labelled {
@@ -73,7 +75,7 @@ fn meaning(label: u16) -> Option<(Tissue, Part)> {
 }
 
 impl Labelled {
-    pub(super) fn read(map: &CtVolume) -> Result<Self, AnatomyError> {
+    pub(super) fn read(map: &CtVolume, threads: NonZeroUsize) -> Result<Self, AnatomyError> {
         let found_mm = map.grid().spacing_mm();
         if found_mm.iter().any(|mm| *mm > LARGEST_VOXEL_MM) {
             return Err(AnatomyError::TooCoarse { found_mm, wanted_mm: LARGEST_VOXEL_MM });
@@ -86,11 +88,16 @@ impl Labelled {
         let size = map.voxels_hu().size();
         let centres = Centres::of(&labels, size, &lps_from_index);
         centres.check()?;
-        Ok(Self::resample(&labels, size, &lps_from_index, &centres))
+        Ok(Self::resample((&labels, size), &lps_from_index, &centres, threads))
     }
 
     /// Takes the label nearest to each node.
-    fn resample(labels: &[u16], size: [usize; 3], affine: &Affine, centres: &Centres) -> Self {
+    fn resample(
+        (labels, size): (&[u16], [usize; 3]),
+        affine: &Affine,
+        centres: &Centres,
+        threads: NonZeroUsize,
+    ) -> Self {
         let centre = centres.brain.middle();
         let edge = |end: usize, axis: usize| {
             let brain = [centres.brain_low, centres.brain_high][end][axis] - centre[axis];
@@ -99,20 +106,22 @@ impl Labelled {
         let [low, high] = [0, 1].map(|end| std::array::from_fn(|axis| edge(end, axis)));
         let lattice = Lattice::covering(low, high, PITCH_MM);
         let index_from_lps = inverse(affine);
-        let mut tissues = Vec::with_capacity(lattice.len());
-        let mut parts = Vec::with_capacity(lattice.len());
-        for offset in 0..lattice.len() {
-            let point = lattice.point(lattice.index(offset)).map(f64::from);
-            let lps: Vec3 = std::array::from_fn(|axis| point[axis] + centre[axis]);
-            let [x, y, z] = index_from_lps
-                .rows
-                .map(|row| row[0] * lps[0] + row[1] * lps[1] + row[2] * lps[2] + row[3]);
-            let label = voxel_at(size, [z, y, x]).map_or(0, |voxel| labels[voxel]);
-            // Every label was found to have a meaning.
-            let (tissue, part) = meaning(label).unwrap_or((Tissue::Air, Part::Other));
-            tissues.push(tissue);
-            parts.push(part);
-        }
+        let outside = (Tissue::Air, Part::Other);
+        let mut nodes = vec![outside; lattice.len()];
+        each_plane(&mut nodes, lattice.plane_len(), threads, |z, plane| {
+            for (offset, node) in plane.iter_mut().enumerate() {
+                let columns = lattice.size[2];
+                let point = lattice.point([z, offset / columns, offset % columns]).map(f64::from);
+                let lps: Vec3 = std::array::from_fn(|axis| point[axis] + centre[axis]);
+                let [x, y, z] = index_from_lps
+                    .rows
+                    .map(|row| row[0] * lps[0] + row[1] * lps[1] + row[2] * lps[2] + row[3]);
+                let label = voxel_at(size, [z, y, x]).map_or(0, |voxel| labels[voxel]);
+                // Every label was found to have a meaning.
+                *node = meaning(label).unwrap_or(outside);
+            }
+        });
+        let (tissues, parts) = nodes.into_iter().unzip();
         Self { lattice, tissues, parts }
     }
 }
@@ -135,9 +144,10 @@ const MOST_NAMED: usize = 6;
 fn labels_of(voxels: &[f32]) -> Result<Vec<u16>, AnatomyError> {
     let mut unknown: Vec<f32> = Vec::new();
     let mut labels = Vec::with_capacity(voxels.len());
+    let is_known: Vec<bool> = (0..=u16::MAX).map(|label| meaning(label).is_some()).collect();
     for &voxel in voxels {
         let label = voxel as u16; // negative and too large numbers end at the ends of the range
-        if f32::from(label) != voxel || meaning(label).is_none() {
+        if f32::from(label) != voxel || !is_known[usize::from(label)] {
             let is_new = !unknown.iter().any(|known| known.to_bits() == voxel.to_bits());
             if is_new && unknown.len() < MOST_NAMED {
                 unknown.push(voxel);
@@ -160,9 +170,14 @@ fn check_parts(labels: &[u16], voxel_ml: f64) -> Result<(), AnatomyError> {
         ("skull", "515, 516", 150.0, Tissue::is_bone),
         ("cerebrospinal fluid", "24", 20.0, |tissue| tissue == Tissue::Csf),
     ];
+    let mut counts = vec![0_u32; 1 + usize::from(u16::MAX)];
+    for &label in labels {
+        counts[usize::from(label)] += 1;
+    }
     for (part, names, wanted_ml, is_part) in wanted {
-        let is_found = |label: &&u16| meaning(**label).is_some_and(|(tissue, _)| is_part(tissue));
-        let found_ml = labels.iter().filter(is_found).count() as f64 * voxel_ml;
+        let is_found = |label: &u16| meaning(*label).is_some_and(|(tissue, _)| is_part(tissue));
+        let found = (0..=u16::MAX).filter(is_found).map(|label| counts[usize::from(label)]);
+        let found_ml = found.map(f64::from).sum::<f64>() * voxel_ml;
         if found_ml < wanted_ml {
             return Err(AnatomyError::PartMissing { part, found_ml, wanted_ml, labels: names });
         }
@@ -213,7 +228,7 @@ impl Centres {
             brain_low: [f64::INFINITY; 3],
             brain_high: [f64::NEG_INFINITY; 3],
         };
-        for (offset, &label) in labels.iter().enumerate() {
+        for (offset, &label) in labels.iter().enumerate().filter(|(_, label)| **label != 0) {
             let Some((tissue, part)) = meaning(label) else { continue };
             if !tissue.is_brain() && tissue != Tissue::Eye {
                 continue;

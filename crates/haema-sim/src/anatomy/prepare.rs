@@ -1,16 +1,20 @@
 //! What label maps lack: falx and tentorium, muscle and fat, and how far it is to the next sulcus.
 
+use std::num::NonZeroUsize;
+
 use haema_volume::{Components, Connectivity, Volume};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::freesurfer::{Labelled, Part};
 use super::{Anatomy, DEPTH_STEP_MM, Node, Tissue};
-use crate::lattice::Lattice;
+use crate::lattice::{Block, Lattice, each_plane};
 use crate::smooth_noise::SmoothNoise;
 
 /// Folds of the dura reach no further than this from the brain on either side.
 const DURA_REACH_MM: f32 = 7.0;
+/// Nodes around the brain in which distances to it are worked out: more than sulci are wide.
+const BRAIN_MARGIN: usize = 12;
 /// Half their thickness.
 const DURA_HALF_MM: f32 = 0.55;
 /// In front of the brainstem there is no tentorium; it begins this far from the midline.
@@ -19,21 +23,21 @@ const TENTORIAL_NOTCH_MM: f32 = 16.0;
 const COARSE_MM: f32 = 2.0;
 
 /// Adds what the labels lack.
-pub(super) fn complete(labelled: Labelled) -> Anatomy {
+pub(super) fn complete(labelled: Labelled, threads: NonZeroUsize) -> Anatomy {
     let Labelled { lattice, mut tissues, parts } = labelled;
     fill_holes(&lattice, &mut tissues);
-    raise_dura(&lattice, &mut tissues, &parts);
-    divide_soft_tissue(&lattice, &mut tissues);
-    prepare(lattice, &tissues)
+    raise_dura(&lattice, &mut tissues, &parts, threads);
+    divide_soft_tissue(&lattice, &mut tissues, threads);
+    prepare(lattice, &tissues, threads)
 }
 
 /// Prepares a head of which every tissue is known.
-pub(super) fn prepare(lattice: Lattice, tissues: &[Tissue]) -> Anatomy {
-    let outside_brain = outside_brain(&lattice, tissues);
+pub(super) fn prepare(lattice: Lattice, tissues: &[Tissue], threads: NonZeroUsize) -> Anatomy {
+    let outside_brain = outside_brain(&lattice, tissues, threads);
     let nodes = tissues.iter().zip(outside_brain);
     let nodes: Vec<Node> =
         nodes.map(|(&tissue, outside_brain)| Node { tissue, outside_brain }).collect();
-    let (ventricles, to_ventricle_mm) = ventricle_map(&lattice, &nodes);
+    let (ventricles, to_ventricle_mm) = ventricle_map(&lattice, &nodes, threads);
     let places = |of: fn(Tissue) -> bool| {
         let chosen = nodes.iter().enumerate().filter(move |(_, node)| of(node.tissue));
         chosen.map(|(offset, _)| lattice.point(lattice.index(offset)))
@@ -78,77 +82,87 @@ fn fill_holes(lattice: &Lattice, tissues: &mut [Tissue]) {
 }
 
 /// Falx and tentorium lie in the CSF, half-way between the two sides.
-fn raise_dura(lattice: &Lattice, tissues: &mut [Tissue], parts: &[Part]) {
-    let to = |part: Part| lattice.distance_mm(|node| parts[node] == part);
+fn raise_dura(lattice: &Lattice, tissues: &mut [Tissue], parts: &[Part], threads: NonZeroUsize) {
+    // All folds of the dura lie within reach of the brain.
+    let block = Block::around(lattice, BRAIN_MARGIN, |node| parts[node] != Part::Other);
+    let to = |part: Part| block.distance_mm(threads, |node| parts[node] == part);
     let [left, right, below] = [Part::LeftCerebrum, Part::RightCerebrum, Part::Cerebellum].map(to);
-    for (node, tissue) in tissues.iter_mut().enumerate() {
-        if *tissue != Tissue::Csf {
+    for own in 0..block.lattice.len() {
+        let node = block.there(own);
+        if tissues[node] != Tissue::Csf {
             continue;
         }
         let [x, y, _] = lattice.point(lattice.index(node));
         let is_between =
             |a: f32, b: f32| (a - b).abs() < 2.0 * DURA_HALF_MM && a.max(b) < DURA_REACH_MM;
-        let is_falx = is_between(left[node], right[node]);
-        let above = left[node].min(right[node]);
+        let is_falx = is_between(left[own], right[own]);
+        let above = left[own].min(right[own]);
         let is_behind = y > TENTORIAL_NOTCH_MM && x.abs() > 0.5 * TENTORIAL_NOTCH_MM;
-        let is_tentorium = is_between(above, below[node]) && is_behind;
+        let is_tentorium = is_between(above, below[own]) && is_behind;
         if is_falx || is_tentorium {
-            *tissue = Tissue::Dura;
+            tissues[node] = Tissue::Dura;
         }
     }
 }
 
 /// Under the skin lies fat; deeper, muscle with planes of fat between.
-fn divide_soft_tissue(lattice: &Lattice, tissues: &mut [Tissue]) {
-    let depth = lattice.distance_mm(|node| tissues[node] == Tissue::Skin);
+fn divide_soft_tissue(lattice: &Lattice, tissues: &mut [Tissue], threads: NonZeroUsize) {
+    let depth = lattice.distance_mm(threads, |node| tissues[node] == Tissue::Skin);
     // The same in every head: their deformation tells them apart.
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let planes = SmoothNoise::new(15.0, &mut rng);
     let strands = SmoothNoise::new(5.5, &mut rng);
     let lobules = SmoothNoise::new(4.0, &mut rng);
     let pads = SmoothNoise::new(30.0, &mut rng);
-    for (node, tissue) in tissues.iter_mut().enumerate() {
-        if *tissue != Tissue::Fat {
-            continue;
+    each_plane(tissues, lattice.plane_len(), threads, |level, plane| {
+        for (offset, tissue) in plane.iter_mut().enumerate() {
+            if *tissue != Tissue::Fat {
+                continue;
+            }
+            let node = level * lattice.plane_len() + offset;
+            let [x, y, z] = lattice.point(lattice.index(node));
+            // Muscles of face and neck run upwards.
+            let plane = planes.at([x, y, 0.5 * z]) + 0.35 * strands.at([x, y, 0.3 * z]);
+            let thick_mm = 3.5 + 2.5 * pads.at([x, y, z]) + 2.0 * lobules.at([x, y, z]);
+            let is_fat = depth[node] < thick_mm || plane.abs() < 0.05 || plane > 0.62;
+            if !is_fat {
+                *tissue = Tissue::Muscle;
+            }
         }
-        let [x, y, z] = lattice.point(lattice.index(node));
-        // Muscles of face and neck run upwards.
-        let plane = planes.at([x, y, 0.5 * z]) + 0.35 * strands.at([x, y, 0.3 * z]);
-        let thick_mm = 3.5 + 2.5 * pads.at([x, y, z]) + 2.0 * lobules.at([x, y, z]);
-        let is_fat = depth[node] < thick_mm || plane.abs() < 0.07 || plane > 0.42;
-        if !is_fat {
-            *tissue = Tissue::Muscle;
-        }
-    }
+    });
 }
 
 /// How far each node of folded tissue lies outside the brain; negative within.
-fn outside_brain(lattice: &Lattice, tissues: &[Tissue]) -> Vec<i8> {
-    let to_brain = lattice.distance_mm(|node| tissues[node].is_brain());
-    let to_csf = lattice.distance_mm(|node| matches!(tissues[node], Tissue::Csf | Tissue::Dura));
+fn outside_brain(lattice: &Lattice, tissues: &[Tissue], threads: NonZeroUsize) -> Vec<i8> {
+    // Further away than the margin all is equally far.
+    let block = Block::around(lattice, BRAIN_MARGIN, |node| tissues[node].is_brain());
+    let to_brain = block.distance_mm(threads, |node| tissues[node].is_brain());
+    let to_csf =
+        block.distance_mm(threads, |node| matches!(tissues[node], Tissue::Csf | Tissue::Dura));
     let half = 0.5 * lattice.pitch_mm;
-    let signed = |node: usize| {
-        if tissues[node].is_brain() { half - to_csf[node] } else { to_brain[node] - half }
-    };
-    let stored = |(node, tissue): (usize, &Tissue)| {
-        if !tissue.is_folded() {
-            return 0;
+    let folded = |tissue: &Tissue| if tissue.is_folded() { i8::MAX } else { 0 };
+    let mut outside: Vec<i8> = tissues.iter().map(folded).collect();
+    for own in 0..block.lattice.len() {
+        let node = block.there(own);
+        if tissues[node].is_folded() {
+            let is_brain = tissues[node].is_brain();
+            let signed_mm = if is_brain { half - to_csf[own] } else { to_brain[own] - half };
+            outside[node] = (signed_mm / DEPTH_STEP_MM).round().clamp(-127.0, 127.0) as i8;
         }
-        (signed(node) / DEPTH_STEP_MM).round().clamp(-127.0, 127.0) as i8
-    };
-    tissues.iter().enumerate().map(stored).collect()
+    }
+    outside
 }
 
 /// Signed distance to the ventricles, negative within, smooth enough to have a slope.
-fn ventricle_map(fine: &Lattice, nodes: &[Node]) -> (Lattice, Vec<f32>) {
+fn ventricle_map(fine: &Lattice, nodes: &[Node], threads: NonZeroUsize) -> (Lattice, Vec<f32>) {
     let lattice = Lattice::covering(fine.origin_mm, fine.end_mm(), COARSE_MM);
     let is_within = |offset: usize| {
         let nearest = fine.nearest(lattice.point(lattice.index(offset)));
         nearest.is_some_and(|node| nodes[node].tissue.is_ventricle())
     };
     let within: Vec<bool> = (0..lattice.len()).map(is_within).collect();
-    let outside = lattice.distance_mm(|node| within[node]);
-    let inside = lattice.distance_mm(|node| !within[node]);
+    let outside = lattice.distance_mm(threads, |node| within[node]);
+    let inside = lattice.distance_mm(threads, |node| !within[node]);
     let signed = outside.iter().zip(&inside).map(|(out, into)| out - into).collect();
     (lattice, signed)
 }

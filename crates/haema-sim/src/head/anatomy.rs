@@ -3,6 +3,8 @@
 //! Millimetres from a point between the thalami, LPS: `x` to the left, `y` to the back, `z` to the
 //! top. Sizes are those of an adult; Hounsfield units are textbook values at 120 kV.
 
+use std::num::NonZeroUsize;
+
 use haema_volume::Vec3;
 
 use super::brain::{Brain, BrainLevel};
@@ -10,7 +12,7 @@ use super::cut::{Cut, smooth_step, smooth_union};
 use super::noise::Texture;
 use crate::anatomy::Tissue;
 use crate::body::Ellipsoid;
-use crate::lattice::Lattice;
+use crate::lattice::{Lattice, each_plane};
 
 const AIR_HU: f32 = -1000.0;
 const FAT_HU: f32 = -85.0;
@@ -136,19 +138,17 @@ impl Anatomy {
 }
 
 /// The tissue at every node of a lattice, for a healthy head.
-pub(crate) fn tissues(seed: u64, lattice: &Lattice) -> Vec<Tissue> {
+pub(crate) fn tissues(seed: u64, lattice: &Lattice, threads: NonZeroUsize) -> Vec<Tissue> {
     let anatomy = Anatomy::new(seed, None);
-    let [depth, rows, columns] = lattice.size;
-    let mut tissues = Vec::with_capacity(lattice.len());
-    for z in 0..depth {
+    let mut tissues = vec![Tissue::Air; lattice.len()];
+    each_plane(&mut tissues, lattice.plane_len(), threads, |z, plane| {
         let level = anatomy.level(f64::from(lattice.point([z, 0, 0])[2]));
-        for y in 0..rows {
-            for x in 0..columns {
-                let [x, y, _] = lattice.point([z, y, x]).map(f64::from);
-                tissues.push(level.matter_at([x, y], [level.bend_mm(y), level.bend_mm(x)]).0);
-            }
+        for (offset, tissue) in plane.iter_mut().enumerate() {
+            let columns = lattice.size[2];
+            let [x, y, _] = lattice.point([z, offset / columns, offset % columns]).map(f64::from);
+            *tissue = level.matter_at([x, y], [level.bend_mm(y), level.bend_mm(x)]).0;
         }
-    }
+    });
     tissues
 }
 

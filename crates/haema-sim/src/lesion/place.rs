@@ -1,11 +1,13 @@
 //! Where in a head a bleed finds room: the spots that it may fill, and in which order.
 
+use std::num::NonZeroUsize;
+
 use rand::{Rng as _, RngCore};
 
 use super::level::{Shape, Spot, solve};
 use super::{Site, Wanted, chance};
 use crate::anatomy::{Anatomy, Tissue};
-use crate::lattice::{Lattice, smooth_step};
+use crate::lattice::{Block, Lattice, nodes_around, smooth_step};
 use crate::patient::{CAVITY, CSF, Head, Shifts, VENTRICLE, dot};
 use crate::smooth_noise::SmoothNoise;
 
@@ -29,27 +31,12 @@ pub(crate) struct Depth {
 }
 
 impl Depth {
-    pub(crate) fn of(head: &Head) -> Self {
-        let mut low = [usize::MAX; 3];
-        let mut high = [0; 3];
+    pub(crate) fn of(head: &Head, threads: NonZeroUsize) -> Self {
         let is_within = |node: usize| head.shares[node][CAVITY] > 127;
-        for node in (0..head.shares.len()).filter(|&node| is_within(node)) {
-            for (axis, i) in head.lattice.index(node).into_iter().enumerate() {
-                low[axis] = low[axis].min(i);
-                high[axis] = high[axis].max(i);
-            }
-        }
         // A grid that misses the brain has no cavity: then a corner of it serves.
-        let first = if low[0] > high[0] { [0; 3] } else { low.map(|i| i.saturating_sub(1)) };
-        let size =
-            std::array::from_fn(|axis| (high[axis] + 2).min(head.lattice.size[axis]) - first[axis]);
-        let origin_mm = head.lattice.point(first);
-        let lattice = Lattice { size, origin_mm, ..head.lattice };
-        let there = |offset: usize| {
-            let index = lattice.index(offset);
-            head.lattice.offset(std::array::from_fn(|axis| index[axis] + first[axis]))
-        };
-        let mm = lattice.distance_mm(|offset| !is_within(there(offset)));
+        let block = Block::around(&head.lattice, 1, is_within);
+        let mm = block.distance_mm(threads, |node| !is_within(node));
+        let lattice = block.lattice;
         Self { lattice, mm }
     }
 
@@ -151,27 +138,6 @@ impl Ground<'_> {
         )
     }
 
-    /// Nodes of the head in a cube, with the point of each.
-    pub(crate) fn nodes_around(
-        &self,
-        centre: [f32; 3],
-        reach_mm: f32,
-    ) -> impl Iterator<Item = (usize, [f32; 3])> + '_ {
-        let lattice = self.head.lattice;
-        let range = |axis: usize| {
-            let place = (centre[axis] - lattice.origin_mm[axis]) / lattice.pitch_mm;
-            let reach = reach_mm / lattice.pitch_mm;
-            let low = (place - reach).max(0.0) as usize;
-            low..((place + reach).max(0.0) as usize + 2).min(lattice.size[2 - axis])
-        };
-        let [xs, ys, zs] = [0, 1, 2].map(range);
-        zs.flat_map(move |z| {
-            let xs = xs.clone();
-            ys.clone().flat_map(move |y| xs.clone().map(move |x| [z, y, x]))
-        })
-        .map(move |index| (lattice.offset(index), lattice.point(index)))
-    }
-
     fn room(&self, node: usize, of: usize) -> f32 {
         self.head.share(node, of) * (1.0 - self.taken[node]).max(0.0)
     }
@@ -180,7 +146,7 @@ impl Ground<'_> {
         let is_left = self.source(centre)[0] > 0.0;
         let reach_mm = 1.9 * reach_mm + 4.0;
         let mut spots = Vec::new();
-        for (node, point) in self.nodes_around(centre, reach_mm) {
+        for (node, point) in nodes_around(&self.head.lattice, centre, reach_mm) {
             let room = self.room(node, CAVITY);
             if room <= 0.0 {
                 continue;
@@ -255,7 +221,7 @@ impl Ground<'_> {
         let patches = SmoothNoise::new(11.0, rng);
         let gaps = rng.random_range(-0.9_f32..-0.1);
         let mut spots = Vec::new();
-        for (node, point) in self.nodes_around(centre, most_mm) {
+        for (node, point) in nodes_around(&self.head.lattice, centre, most_mm) {
             let room = self.room(node, CSF);
             if room <= 0.02 {
                 continue;
@@ -296,7 +262,7 @@ impl Ground<'_> {
         let rim = SmoothNoise::new(0.6 * radius_mm, rng);
         let waves = SmoothNoise::new(12.0, rng);
         let mut spots = Vec::new();
-        for (node, point) in self.nodes_around(centre, 1.2 * radius_mm) {
+        for (node, point) in nodes_around(&self.head.lattice, centre, 1.2 * radius_mm) {
             let room = self.room(node, CAVITY);
             if room <= 0.0 {
                 continue;

@@ -19,21 +19,19 @@ pub(super) fn harden(plane: &mut [f32], grid: &Grid, strength: f32) {
     }
     let [_, rows, columns] = grid.size();
     let pixel_mm = grid.spacing_mm()[2] as f32 * columns as f32 / SIDE as f32;
-    let fan = Fan { side: SIDE, pixel_mm, views: 150, channels: 180 };
-    let mut dense = vec![0.0; SIDE * SIDE];
+    let fan = Fan { side: SIDE, pixel_mm, views: 120, channels: 156 };
+    let mut dense = vec![[0.0]; SIDE * SIDE];
     let per_cell = (SIDE * SIDE) as f32 / (rows * columns) as f32;
     for (y, row) in plane.chunks_exact(columns).enumerate() {
         let cells = &mut dense[y * SIDE / rows * SIDE..][..SIDE];
         for (x, hu) in row.iter().enumerate() {
             if *hu > DENSE_HU {
-                cells[x * SIDE / columns] += per_cell * WATER_PER_MM * hu / 1000.0;
+                cells[x * SIDE / columns][0] += per_cell * WATER_PER_MM * hu / 1000.0;
             }
         }
     }
-    let mut integrals = fan.project(&dense);
-    for integral in &mut integrals {
-        *integral = -strength * integral.powi(2);
-    }
+    let error_of = |[integral]: [f32; 1]| -strength * integral.powi(2);
+    let integrals: Vec<f32> = fan.project(&dense).into_iter().map(error_of).collect();
     let error = fan.reconstruct(&integrals, 0.8);
     let hu_per_unit = 1000.0 / WATER_PER_MM;
     let place = |at: usize, count: usize| {

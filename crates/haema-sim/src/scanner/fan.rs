@@ -11,11 +11,11 @@ pub(super) struct Fan {
 }
 
 /// From the source to the middle of rotation.
-const SOURCE_MM: f32 = 570.0;
+pub(super) const SOURCE_MM: f32 = 570.0;
 
 impl Fan {
     /// Angle between neighbouring rays: together they cover the circle within the image.
-    fn step_rad(&self) -> f32 {
+    pub(super) fn step_rad(&self) -> f32 {
         let radius_mm = 0.5 * self.side as f32 * self.pixel_mm;
         2.0 * (radius_mm / SOURCE_MM).asin() / self.channels as f32
     }
@@ -28,9 +28,9 @@ impl Fan {
         std::f32::consts::TAU * view as f32 / self.views as f32
     }
 
-    /// Line integrals of an image, in its unit times mm: `[view, channel]`.
-    pub(super) fn project(&self, image: &[f32]) -> Vec<f32> {
-        let mut integrals = vec![0.0; self.views * self.channels];
+    /// Line integrals of an image of `N` values a pixel, in its units times mm: `[view, channel]`.
+    pub(super) fn project<const N: usize>(&self, image: &[[f32; N]]) -> Vec<[f32; N]> {
+        let mut integrals = vec![[0.0; N]; self.views * self.channels];
         for (view, row) in integrals.chunks_exact_mut(self.channels).enumerate() {
             let (sin, cos) = self.view_rad(view).sin_cos();
             for (channel, integral) in row.iter_mut().enumerate() {
@@ -43,7 +43,12 @@ impl Fan {
     }
 
     /// The integral along one ray, by points one pixel apart.
-    fn along(&self, image: &[f32], from_mm: [f32; 2], direction: [f32; 2]) -> f32 {
+    fn along<const N: usize>(
+        &self,
+        image: &[[f32; N]],
+        from_mm: [f32; 2],
+        direction: [f32; 2],
+    ) -> [f32; N] {
         let middle = 0.5 * (self.side - 1) as f32;
         let radius = 0.5 * self.side as f32;
         // In pixels, along the ray from its point nearest to the middle.
@@ -52,32 +57,36 @@ impl Fan {
         let foot = [from[0] + nearest * direction[0], from[1] + nearest * direction[1]];
         let half_squared = radius * radius - foot[0] * foot[0] - foot[1] * foot[1];
         if half_squared <= 0.0 {
-            return 0.0;
+            return [0.0; N];
         }
         let half = half_squared.sqrt() as i32;
-        let mut sum = 0.0;
+        let mut sum = [0.0; N];
         for step in -half..=half {
             let t = step as f32;
             let x = middle + foot[0] + t * direction[0];
             let y = middle + foot[1] + t * direction[1];
-            sum += self.image_at(image, x, y);
+            for (sum, value) in sum.iter_mut().zip(self.image_at(image, x, y)) {
+                *sum += value;
+            }
         }
-        sum * self.pixel_mm
+        sum.map(|sum| sum * self.pixel_mm)
     }
 
     #[inline]
-    fn image_at(&self, image: &[f32], x: f32, y: f32) -> f32 {
+    fn image_at<const N: usize>(&self, image: &[[f32; N]], x: f32, y: f32) -> [f32; N] {
         let last = (self.side - 1) as f32;
         if !(x >= 0.0 && y >= 0.0 && x < last && y < last) {
-            return 0.0;
+            return [0.0; N];
         }
         let (column, row) = (x as usize, y as usize);
         let (u, v) = (x - column as f32, y - row as f32);
         let at = row * self.side + column;
-        let upper = image[at] + u * (image[at + 1] - image[at]);
         let below = at + self.side;
-        let lower = image[below] + u * (image[below + 1] - image[below]);
-        upper + v * (lower - upper)
+        std::array::from_fn(|i| {
+            let upper = image[at][i] + u * (image[at + 1][i] - image[at][i]);
+            let lower = image[below][i] + u * (image[below + 1][i] - image[below][i]);
+            upper + v * (lower - upper)
+        })
     }
 
     /// The image of line integrals: filtered back projection.
@@ -109,7 +118,7 @@ impl Fan {
     }
 
     /// The ramp filter for equiangular rays, blurred, times the steps of both integrals.
-    fn kernel(&self, smoothing: f32) -> Vec<f32> {
+    pub(super) fn kernel(&self, smoothing: f32) -> Vec<f32> {
         let step = self.step_rad();
         let reach = self.channels as i32 - 1;
         let scale = step * std::f32::consts::TAU / self.views as f32;
@@ -167,15 +176,15 @@ mod tests {
     fn a_disc_comes_back_with_its_value() {
         let fan = Fan { side: 128, pixel_mm: 1.8, views: 180, channels: 192 };
         let middle = 63.5;
-        let disc: Vec<f32> = (0..128 * 128)
+        let disc: Vec<[f32; 1]> = (0..128 * 128)
             .map(|i| {
                 let (x, y) = ((i % 128) as f32 - middle, (i / 128) as f32 - middle);
                 // Off the middle, so that a mirrored way back would show.
-                if (x - 20.0).hypot(y + 10.0) < 25.0 { 0.02 } else { 0.0 }
+                if (x - 20.0).hypot(y + 10.0) < 25.0 { [0.02] } else { [0.0] }
             })
             .collect();
 
-        let integrals = fan.project(&disc);
+        let integrals: Vec<f32> = fan.project(&disc).into_iter().map(|[sum]| sum).collect();
         let image = fan.reconstruct(&integrals, 0.5);
 
         let longest = integrals.iter().copied().fold(0.0, f32::max);

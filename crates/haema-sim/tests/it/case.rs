@@ -8,7 +8,7 @@ use haema_sim::{
     grid_around_brain, simulate_case, simulate_on_grid,
 };
 
-static HEAD: LazyLock<Anatomy> = LazyLock::new(|| Anatomy::builtin(0));
+static HEAD: LazyLock<Anatomy> = LazyLock::new(|| Anatomy::builtin(0, NonZeroUsize::MIN));
 
 /// A coarse scan, quickly made.
 fn coarse(seed: u64, bleeds: Vec<Wanted>) -> CaseOptions {
@@ -57,12 +57,59 @@ fn fresh_blood_is_denser_than_the_brain_around_it() {
 }
 
 #[test]
-fn a_large_bleed_pushes_the_midline_to_the_other_side() {
-    let case = make(5, vec![Wanted::new(Site::Deep, 60.0)]);
+fn bleeds_push_the_midline_to_the_other_side_as_far_as_in_patients() {
+    // Medians over patients, mm: 2 to 6 for 30 to 60 mL in the brain, and more for more.
+    let wanted = [
+        (Site::Deep, 60.0, 4.0..10.0),
+        (Site::Lobar, 10.0, 0.2..2.0),
+        (Site::Lobar, 60.0, 2.0..8.0),
+        (Site::Subdural, 100.0, 3.0..14.0),
+    ];
+    for (site, volume_ml, range_mm) in wanted {
+        let away_mm = |seed: u64| {
+            let bleeds = vec![Wanted::new(site, volume_ml)];
+            let protocol = Protocol { pixels: 32, ..coarse(seed, Vec::new()).protocol.unwrap() };
+            let options =
+                CaseOptions { pitch_mm: 4.0, protocol: Some(protocol), ..coarse(seed, bleeds) };
+            let case = simulate_case(&HEAD, &options).unwrap();
+            -case.midline_shift_mm * case.lesions[0].centre_lps_mm[0].signum()
+        };
+        let mut shifts: Vec<f64> = (0..3).map(away_mm).collect();
+        shifts.sort_by(f64::total_cmp);
 
-    let is_left = case.lesions[0].centre_lps_mm[0] > 0.0;
-    assert!(case.midline_shift_mm.abs() > 1.0, "{}", case.midline_shift_mm);
-    assert_eq!(case.midline_shift_mm < 0.0, is_left, "{:?}", case.lesions);
+        eprintln!("{site:?} {volume_ml} mL: midline away by {shifts:.1?} mm");
+        assert!(shifts[0] > 0.0, "all to the other side: {site:?} {volume_ml} mL: {shifts:?}");
+        assert!(range_mm.contains(&shifts[1]), "{site:?} {volume_ml} mL: {shifts:?}");
+    }
+}
+
+#[test]
+fn sizes_spread_from_a_tenth_of_a_millilitre_to_a_hundred_and_fifty() {
+    // Per head, all its bleeds together; the table in docs/simulator is this one.
+    let ends = [0.3, 1.0, 3.0, 10.0, 30.0, 60.0, f64::INFINITY];
+    let mut counts = [0; 7];
+    let mut largest_ml = 0.0_f64;
+    let mut several = 0;
+    for seed in 0..1000 {
+        let bleeds = draw_bleeds(seed);
+        let total_ml: f64 = bleeds.iter().map(|bleed| bleed.volume_ml).sum();
+        let bin = ends.iter().position(|&end| total_ml < end).unwrap();
+        counts[bin] += 1;
+        several += usize::from(bleeds.len() > 1);
+        for bleed in &bleeds {
+            assert!((0.1..=150.0).contains(&bleed.volume_ml), "{bleed:?}");
+            largest_ml = largest_ml.max(bleed.volume_ml);
+        }
+    }
+    eprintln!(
+        "heads of 1000 below {ends:?} mL: {counts:?}; largest {largest_ml:.0} mL; {several} have several"
+    );
+
+    let [under_1, from_30] = [counts[..2].iter().sum::<i32>(), counts[5..].iter().sum()];
+    assert!((100..250).contains(&under_1), "small ones are there: {counts:?}");
+    assert!((200..350).contains(&from_30), "large ones come often: {counts:?}");
+    assert!(largest_ml > 120.0, "{largest_ml}");
+    assert!((250..450).contains(&several), "several at once: {several}");
 }
 
 #[test]
@@ -76,17 +123,64 @@ fn a_head_without_bleeds_has_an_empty_mask() {
 
 #[test]
 fn the_same_seed_gives_the_same_voxels_on_any_number_of_threads() {
-    let mut options = coarse(11, draw_bleeds(11));
-    options.mimics = Some(Mimic::ALL.to_vec());
-    options.protocol = Some(Protocol { pixels: 128, ..Protocol::default() });
-    let one = simulate_case(&HEAD, &options).unwrap();
+    // Every pass that runs on threads, on as few nodes as have room for all look-alikes.
+    for by_projection in [false, true] {
+        let three = NonZeroUsize::new(3).unwrap();
+        let pixels = if by_projection { 48 } else { 96 };
+        let scanned = Protocol { pixels, by_projection, motion_mm: 1.0, ..Protocol::default() };
+        let mut options = CaseOptions {
+            mimics: Some(Mimic::ALL.to_vec()),
+            protocol: Some(scanned),
+            pitch_mm: 4.0,
+            ..coarse(11, draw_bleeds(11))
+        };
+        let one = simulate_case(&HEAD, &options).unwrap();
 
-    options.threads = NonZeroUsize::new(3).unwrap();
-    let three = simulate_case(&HEAD, &options).unwrap();
+        options.threads = three;
+        let three = simulate_case(&Anatomy::builtin(0, three), &options).unwrap();
 
-    assert_eq!(one.ct, three.ct);
-    assert_eq!(one.mask, three.mask);
-    assert_eq!(one.lesions, three.lesions);
+        assert_eq!(one.ct, three.ct);
+        assert_eq!(one.mask, three.mask);
+        assert_eq!(one.lesions, three.lesions);
+    }
+}
+
+#[test]
+fn a_scan_by_projections_shows_the_same_head_and_the_same_truth() {
+    let options = coarse(4, vec![Wanted::new(Site::Lobar, 40.0)]);
+    let protocol = Protocol { pixels: 128, ..options.protocol.clone().unwrap() };
+    let [image, projected] = [false, true].map(|by_projection| {
+        let protocol = Some(Protocol { by_projection, ..protocol.clone() });
+        simulate_case(&HEAD, &CaseOptions { protocol, ..options.clone() }).unwrap()
+    });
+
+    assert_eq!(image.mask, projected.mask);
+    let mean = |case: &SimulatedCase, is_chosen: fn(f32, f32) -> bool| {
+        let pairs = image.ct.voxels_hu().as_slice().iter().zip(image.bleed_shares.as_slice());
+        let chosen = pairs.zip(case.ct.voxels_hu().as_slice());
+        let chosen: Vec<f32> = chosen
+            .filter(|((hu, share), _)| is_chosen(**hu, **share))
+            .map(|(_, found)| *found)
+            .collect();
+        chosen.iter().sum::<f32>() / chosen.len() as f32
+    };
+    let tissues: [fn(f32, f32) -> bool; 2] =
+        [|hu, share| (25.0..45.0).contains(&hu) && share == 0.0, |_, share| share > 0.95];
+    for tissue in tissues {
+        let (wanted, found) = (mean(&image, tissue), mean(&projected, tissue));
+        assert!((wanted - found).abs() < 8.0, "{wanted} HU, by projections {found} HU");
+    }
+}
+
+#[test]
+fn projections_of_a_grid_that_is_not_square_are_refused() {
+    let grid = grid_around_brain(&HEAD, [4, 40, 32]).unwrap();
+    let mut options = coarse(0, Vec::new());
+    options.protocol = Some(Protocol { by_projection: true, ..Protocol::default() });
+
+    let refused = simulate_on_grid(&HEAD, &options, &grid).unwrap_err().to_string();
+
+    assert_eq!(refused, "height for projections of 40 pixels: wanted 32 to 32 pixels");
 }
 
 #[test]

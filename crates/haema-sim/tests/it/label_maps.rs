@@ -1,5 +1,7 @@
 //! Label maps of others: what is taken, and what is refused and why.
 
+use std::num::NonZeroUsize;
+
 use haema_sim::{Anatomy, AnatomyError};
 use haema_volume::{Affine, CtVolume, Grid, Volume};
 
@@ -34,9 +36,13 @@ fn axial(pitch_mm: f64) -> Affine {
     Affine::from_steps([pitch_mm, 0.0, 0.0], [0.0, pitch_mm, 0.0], [0.0, 0.0, pitch_mm], low)
 }
 
+fn prepared(map: &CtVolume) -> Result<Anatomy, AnatomyError> {
+    Anatomy::from_label_map(map, NonZeroUsize::MIN)
+}
+
 #[test]
 fn a_whole_head_is_taken_whatever_the_order_of_its_axes() {
-    Anatomy::from_label_map(&map(&axial(2.0), 100, label_at)).unwrap();
+    prepared(&map(&axial(2.0), 100, label_at)).unwrap();
     // Left, inferior, anterior: as the maps of SynthSeg.
     let turned = Affine::from_steps(
         [2.0, 0.0, 0.0],
@@ -44,14 +50,14 @@ fn a_whole_head_is_taken_whatever_the_order_of_its_axes() {
         [0.0, -2.0, 0.0],
         [-100.0, 100.0, 100.0],
     );
-    Anatomy::from_label_map(&map(&turned, 100, label_at)).unwrap();
+    prepared(&map(&turned, 100, label_at)).unwrap();
 }
 
 #[test]
 fn an_unknown_label_is_named() {
     let odd = |point: [f64; 3]| if point[0] < -98.0 { 999.0 } else { label_at(point) };
 
-    let error = Anatomy::from_label_map(&map(&axial(2.0), 100, odd)).unwrap_err();
+    let error = prepared(&map(&axial(2.0), 100, odd)).unwrap_err();
 
     assert!(
         error.to_string().starts_with("labels 999 are unknown: wanted FreeSurfer's"),
@@ -63,7 +69,7 @@ fn an_unknown_label_is_named() {
 fn a_brain_without_a_skull_is_refused() {
     let bare = |point| Some(label_at(point)).filter(|&label| label != 515.0).unwrap_or(0.0);
 
-    let error = Anatomy::from_label_map(&map(&axial(2.0), 100, bare)).unwrap_err();
+    let error = prepared(&map(&axial(2.0), 100, bare)).unwrap_err();
 
     assert_eq!(error.to_string(), "0 mL of skull: wanted at least 150 mL (labels 515, 516)");
 }
@@ -72,7 +78,7 @@ fn a_brain_without_a_skull_is_refused() {
 fn an_affine_that_turns_the_head_is_refused() {
     let of = |turn: fn([f64; 3]) -> [f64; 3]| {
         let turned = map(&axial(2.0), 100, |point| label_at(turn(point)));
-        Anatomy::from_label_map(&turned).unwrap_err().to_string()
+        prepared(&turned).unwrap_err().to_string()
     };
 
     assert!(
@@ -86,7 +92,7 @@ fn an_affine_that_turns_the_head_is_refused() {
 
 #[test]
 fn voxels_too_large_for_a_cortex_are_refused() {
-    let error = Anatomy::from_label_map(&map(&axial(4.0), 50, label_at)).unwrap_err();
+    let error = prepared(&map(&axial(4.0), 50, label_at)).unwrap_err();
 
     assert!(matches!(error, AnatomyError::TooCoarse { .. }), "{error}");
 }

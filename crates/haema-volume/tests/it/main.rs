@@ -4,3 +4,5 @@
 mod goldens;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod registration;

@@ -1,11 +1,12 @@
 //! A small network of that code, run by Keras itself: `testdata/keras/make_golden.py`.
 
 use haema_nn::Executor;
-use haema_nn::tensors::{from_bytes, to_bytes};
+use haema_nn::tensors::{NamedTensor, from_bytes, to_bytes};
 
 use super::super::Model;
 use super::*;
 use crate::generator::numbers;
+use crate::keras::Kind;
 
 const SMALL: &[u8] = include_bytes!("../../../testdata/keras/small.safetensors");
 const SIZE: [usize; 3] = [8, 16, 12];
@@ -47,12 +48,14 @@ fn names_of_files_that_keras_writes_are_understood() {
         ("conv3d.kernel", 0),
         ("conv3d_7/kernel", 7),
     ] {
-        let (is_convolution, found, _, part) = parse(name).unwrap();
-        assert_eq!((is_convolution, found, part.as_str()), (true, number, "kernel"), "{name}");
+        let (kind, found, _, part) = NAMES.parse(name).unwrap();
+        let wanted = (Kind::Convolution, number, "kernel");
+        assert_eq!((kind, found, part.as_str()), wanted, "{name}");
     }
-    assert!(!parse("instance_normalization_3/beta:0").unwrap().0);
+    let beta = NAMES.parse("instance_normalization_3/beta:0").unwrap();
+    assert_eq!(beta.0, Kind::Normalisation);
     for name in ["conv3d_1", "conv3d_x/kernel", "dense_1/kernel", "conv3d_1/gamma", ""] {
-        assert!(parse(name).is_none(), "{name}");
+        assert!(NAMES.parse(name).is_none(), "{name}");
     }
 }
 

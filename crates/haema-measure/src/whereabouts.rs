@@ -1,0 +1,334 @@
+//! Where in the head a bleed lies: side, place, compartment, and what it touches.
+
+use std::num::NonZeroUsize;
+
+use haema_volume::{
+    CtVolume, Grid, HeadPyramid, LpsMap, Match, Nearest, RegistrationError, Vec3, Volume, add,
+    norm, scale, sub,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::atlas::{Atlas, Place, Placement, Spot};
+use crate::compartment::{Compartment, Signs, judge};
+use crate::{MeasureError, check_size};
+
+/// A head of which it is known what lies where: laid on the atlas, with its bone.
+#[derive(Debug)]
+pub struct Whereabouts {
+    atlas: &'static Atlas,
+    placement: Placement,
+    bone: Nearest,
+}
+
+/// Left and right of the patient, not of the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is named by its name")]
+pub enum Side {
+    Left,
+    Right,
+    Bilateral,
+}
+
+/// Where a bleed lies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Location {
+    /// The side that holds 70 % of its volume or more; both, where neither does.
+    pub side: Side,
+    /// The place of the bleed, by its inner half without ventricles: below the tentorium or in a lobe
+    /// where half of that is, deep where a third is; none where nothing reaches that.
+    pub place: Option<Place>,
+    /// Share of the volume, 0 to 1, by place and side, the largest first.
+    pub shares: Vec<Share>,
+    /// What holds it; `undetermined` where the signs contradict each other.
+    pub compartment: Compartment,
+    /// How sure that is, 0 to 1: share of simulated bleeds with such signs that lay there.
+    pub compartment_confidence: f64,
+    /// From the nearest part of it to bone.
+    pub to_skull_mm: f64,
+    /// Whether it reaches the surface of the brain: no more than 3 mm, or a slice's pixel, from bone.
+    pub reaches_cortex: bool,
+    /// Whether it touches, or lies in, a ventricle of the atlas.
+    pub touches_ventricle: bool,
+}
+
+/// A part of a bleed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// Where.
+    pub place: Place,
+    /// On which side of the midline.
+    pub side: Side,
+    /// Share of the bleed's volume, 0 to 1.
+    pub share: f64,
+}
+
+/// A voxel of a bleed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) point_lps_mm: Vec3,
+    pub(crate) mm3: f64,
+}
+
+/// Bone seems thicker on the 2 mm grid than it is, and distances are taken to its voxels' middles.
+const BONE_EDGE_MM: f64 = 1.0;
+/// Methods.md E.3 of the specification: what lies nearer to bone reaches the surface of the brain.
+const CORTEX_MM: f64 = 3.0;
+/// Less than this share on the other side leaves a bleed on its side.
+const ONE_SIDED: f64 = 0.7;
+
+impl Whereabouts {
+    /// Lays a scan on the built-in atlas.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistrationError`] where the scan does not match: then nothing is known of places.
+    pub fn of(ct: &CtVolume, threads: NonZeroUsize) -> Result<Self, RegistrationError> {
+        Self::of_head(&HeadPyramid::of(ct, threads)?, threads)
+    }
+
+    /// The same for a head that is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`Whereabouts::of`].
+    pub fn of_head(head: &HeadPyramid, threads: NonZeroUsize) -> Result<Self, RegistrationError> {
+        let atlas = Atlas::builtin();
+        let placement = atlas.locate(head, threads)?;
+        Ok(Self { atlas, placement, bone: Nearest::of(head.bone_points_lps_mm()) })
+    }
+
+    /// How well the scan matches the atlas.
+    pub fn quality(&self) -> Match {
+        self.placement.quality
+    }
+
+    /// What the atlas has at a point of the scan, and whether that is on the patient's left.
+    pub fn spot(&self, point_lps_mm: Vec3) -> (Option<Spot>, bool) {
+        let there = self.placement.atlas_from_scan.apply(point_lps_mm);
+        (self.atlas.spot(there), there[0] > 0.0)
+    }
+
+    /// What of a mask lies in the ventricles of the atlas, mL.
+    ///
+    /// * `here_from_mask` — from the mask's scan to the one that was laid on the atlas.
+    ///
+    /// # Errors
+    ///
+    /// [`MeasureError::SizesDiffer`] where the mask is not on its grid.
+    pub fn ventricular_ml(
+        &self,
+        mask: &Volume<u8>,
+        grid: &Grid,
+        here_from_mask: &LpsMap,
+    ) -> Result<f64, MeasureError> {
+        check_size(mask.size(), grid)?;
+        let columns = grid.size()[2];
+        let mut mm3 = 0.0;
+        for z in 0..grid.size()[0] {
+            for (offset, _) in mask.plane(z).iter().enumerate().filter(|(_, voxel)| **voxel != 0) {
+                let [y, x] = [(offset / columns) as f64, (offset % columns) as f64];
+                let (spot, _) = self.spot(here_from_mask.apply(grid.point_lps_mm(z, y, x)));
+                if spot.is_some_and(|spot| spot.place.is_ventricle()) {
+                    mm3 += grid.voxel_volume_mm3(z);
+                }
+            }
+        }
+        Ok(mm3 / crate::MM3_PER_ML)
+    }
+
+    fn to_bone_mm(&self, point_lps_mm: Vec3) -> f64 {
+        self.bone.distance_mm(point_lps_mm).map_or(f64::INFINITY, |mm| (mm - BONE_EDGE_MM).max(0.0))
+    }
+
+    /// Where a bleed lies, from its voxels, of which there is at least one.
+    ///
+    /// * `pixel_mm` — the longer side of a pixel.
+    pub(crate) fn location(&self, parts: &[Part], pixel_mm: f64, signs: Shape) -> Location {
+        let mut found = Found::default();
+        let all_mm3: f64 = parts.iter().map(|part| part.mm3).sum();
+        let middle = parts
+            .iter()
+            .fold([0.0; 3], |sum, part| add(sum, scale(part.point_lps_mm, part.mm3 / all_mm3)));
+        let mut to_middle: Vec<f64> =
+            parts.iter().map(|part| norm(sub(part.point_lps_mm, middle))).collect();
+        let half_way = to_middle.len() / 2;
+        let core_mm = *to_middle.select_nth_unstable_by(half_way, f64::total_cmp).1;
+        for part in parts {
+            let is_core = norm(sub(part.point_lps_mm, middle)) <= core_mm;
+            self.see(&mut found, part, is_core);
+        }
+        let share = |mm3: f64| mm3 / all_mm3;
+        let left = share(found.left_mm3);
+        let side = match left {
+            _ if left >= ONE_SIDED => Side::Left,
+            _ if left <= 1.0 - ONE_SIDED => Side::Right,
+            _ => Side::Bilateral,
+        };
+        let ventricular = share(found.ventricle_mm3);
+        let (compartment, compartment_confidence) = judge(&Signs {
+            ventricular,
+            outside_brain: share(found.outside_mm3),
+            near_bone: share(found.near_bone_mm3),
+            to_bone_mm: found.nearest_mm,
+            mean_to_bone_mm: found.to_bone_mm4 / all_mm3,
+            thickness_mm: signs.thickness_mm,
+            extent_mm: signs.extent_mm,
+            volume_ml: all_mm3 / crate::MM3_PER_ML,
+        });
+        Location {
+            side,
+            place: found.place(ventricular),
+            shares: found.shares(all_mm3),
+            compartment,
+            compartment_confidence,
+            to_skull_mm: found.nearest_mm,
+            reaches_cortex: found.nearest_mm <= CORTEX_MM.max(pixel_mm),
+            touches_ventricle: found.touches_ventricle,
+        }
+    }
+
+    fn see(&self, found: &mut Found, part: &Part, is_core: bool) {
+        let (spot, is_left) = self.spot(part.point_lps_mm);
+        let to_bone_mm = self.to_bone_mm(part.point_lps_mm);
+        found.nearest_mm = found.nearest_mm.min(to_bone_mm);
+        found.to_bone_mm4 += to_bone_mm.min(FAR_MM) * part.mm3;
+        found.near_bone_mm3 += if to_bone_mm < NEAR_BONE_MM { part.mm3 } else { 0.0 };
+        found.left_mm3 += if is_left { part.mm3 } else { 0.0 };
+        let Some(spot) = spot else {
+            found.outside_mm3 += part.mm3;
+            return;
+        };
+        found.outside_mm3 += if spot.is_outside_brain { part.mm3 } else { 0.0 };
+        if spot.place.is_ventricle() {
+            found.touches_ventricle = true;
+            found.ventricle_mm3 += part.mm3;
+        }
+        let side = if is_left { Side::Left } else { Side::Right };
+        found.add(spot.place, side, part.mm3, is_core);
+    }
+}
+
+/// What lies nearer to bone than this lies at the skull.
+const NEAR_BONE_MM: f64 = 8.0;
+/// Distances beyond this are all alike.
+const FAR_MM: f64 = 60.0;
+
+/// What the shape of a bleed tells about where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Twice its volume over its surface, about.
+    pub(crate) thickness_mm: f64,
+    /// Its longest side.
+    pub(crate) extent_mm: f64,
+}
+
+/// What is summed up over a bleed.
+struct Found {
+    left_mm3: f64,
+    outside_mm3: f64,
+    ventricle_mm3: f64,
+    near_bone_mm3: f64,
+    to_bone_mm4: f64,
+    nearest_mm: f64,
+    touches_ventricle: bool,
+    /// By place and side: all of it, and the inner half.
+    by_place: Vec<(Place, Side, [f64; 2])>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            left_mm3: 0.0,
+            outside_mm3: 0.0,
+            ventricle_mm3: 0.0,
+            near_bone_mm3: 0.0,
+            to_bone_mm4: 0.0,
+            nearest_mm: f64::INFINITY,
+            touches_ventricle: false,
+            by_place: Vec::new(),
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, place: Place, side: Side, mm3: f64, is_core: bool) {
+        let core_mm3 = if is_core { mm3 } else { 0.0 };
+        match self.by_place.iter_mut().find(|(p, s, _)| (*p, *s) == (place, side)) {
+            Some((_, _, sums)) => {
+                sums[0] += mm3;
+                sums[1] += core_mm3;
+            }
+            None => self.by_place.push((place, side, [mm3, core_mm3])),
+        }
+    }
+
+    /// The largest place of the group that holds at least half, ventricles left out unless they hold
+    /// nearly all. The inner half of a bleed decides: it began there.
+    fn place(&self, ventricular: f64) -> Option<Place> {
+        let is_ivh = ventricular >= 0.8;
+        let mut sums: Vec<(Place, f64)> = Vec::new();
+        for (place, _, [_, core_mm3]) in &self.by_place {
+            if place.is_ventricle() != is_ivh {
+                continue;
+            }
+            match sums.iter_mut().find(|(p, _)| p == place) {
+                Some((_, sum)) => *sum += core_mm3,
+                None => sums.push((*place, *core_mm3)),
+            }
+        }
+        let all: f64 = sums.iter().map(|(_, mm3)| mm3).sum();
+        let of_group = |group: Group| -> f64 {
+            sums.iter().filter(|(p, _)| Group::of(*p) == group).map(|(_, mm3)| mm3).sum()
+        };
+        let bars = [
+            (Group::Infratentorial, 0.5),
+            (Group::Deep, DEEP_SHARE),
+            (Group::Lobar, 0.5),
+            (Group::Ventricles, 0.5),
+        ];
+        let is_there = |(group, bar): &(Group, f64)| all > 0.0 && of_group(*group) >= bar * all;
+        let (group, _) = bars.into_iter().find(is_there)?;
+        let of = sums.iter().filter(|(place, _)| Group::of(*place) == group);
+        of.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(place, _)| *place)
+    }
+
+    fn shares(&self, all_mm3: f64) -> Vec<Share> {
+        let mut shares: Vec<Share> = self
+            .by_place
+            .iter()
+            .map(|&(place, side, [mm3, _])| Share { place, side, share: mm3 / all_mm3 })
+            .filter(|share| share.share >= SMALLEST_SHARE)
+            .collect();
+        shares.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.place.cmp(&b.place)));
+        shares
+    }
+}
+
+/// A bleed of the deep nuclei soon is larger than they are: this share of its core makes it deep.
+const DEEP_SHARE: f64 = 0.35;
+
+/// Shares below this are the edge of the atlas, not of the bleed.
+const SMALLEST_SHARE: f64 = 0.02;
+
+/// Where bleeds of one kind begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Infratentorial,
+    Deep,
+    Lobar,
+    Ventricles,
+}
+
+impl Group {
+    fn of(place: Place) -> Self {
+        match place {
+            Place::Brainstem | Place::Cerebellum => Self::Infratentorial,
+            Place::BasalGanglia | Place::Thalamus => Self::Deep,
+            place if place.is_ventricle() => Self::Ventricles,
+            _ => Self::Lobar,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A table that goes into a file.
+
+/// Rows of text under named columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    title: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new<'a>(title: &str, columns: impl IntoIterator<Item = &'a str>) -> Self {
+        let columns = columns.into_iter().map(str::to_owned).collect();
+        Self { title: title.to_owned(), columns, rows: vec![] }
+    }
+
+    /// Adds a row: missing cells are empty, cells beyond the last column are an error of the caller.
+    ///
+    /// # Panics
+    ///
+    /// Where the row has more cells than the table has columns.
+    pub fn push(&mut self, cells: impl IntoIterator<Item = String>) {
+        let mut row: Vec<String> = cells.into_iter().collect();
+        assert!(row.len() <= self.columns.len(), "{}: more cells than columns", self.title);
+        row.resize(self.columns.len(), String::new());
+        self.rows.push(row);
+    }
+
+    /// What it shows.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
+    /// The cell of a row in a named column.
+    pub fn get(&self, row: usize, column: &str) -> Option<&str> {
+        let at = self.columns.iter().position(|name| name == column)?;
+        Some(self.rows.get(row)?[at].as_str())
+    }
+
+    /// As CSV, with a head; a cell with a comma, a quote or a line break is quoted.
+    ///
+    /// # Source
+    ///
+    /// RFC 4180.
+    pub fn csv(&self) -> String {
+        let quote = |cell: &String| {
+            if cell.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", cell.replace('"', "\"\""))
+            } else {
+                cell.clone()
+            }
+        };
+        let line = |cells: &Vec<String>| {
+            let mut line = cells.iter().map(quote).collect::<Vec<_>>().join(",");
+            line.push('\n');
+            line
+        };
+        std::iter::once(&self.columns).chain(&self.rows).map(line).collect()
+    }
+
+    /// As Markdown, under its title.
+    pub fn markdown(&self) -> String {
+        let tidy = |cell: &String| cell.replace('|', "\\|").replace(['\n', '\r'], " ");
+        let line = |cells: &Vec<String>| {
+            format!("| {} |\n", cells.iter().map(tidy).collect::<Vec<_>>().join(" | "))
+        };
+        let rule = format!("|{}\n", "---|".repeat(self.columns.len()));
+        let rows: String = self.rows.iter().map(line).collect();
+        format!("## {}\n\n{}{rule}{rows}", self.title, line(&self.columns))
+    }
+}
+
+/// A figure with so many decimals; empty where there is none. What is smaller than the decimals show is
+/// written with an exponent, as p-values are.
+pub(crate) fn cell(figure: Option<f64>, decimals: usize) -> String {
+    match figure {
+        Some(value) if !value.is_finite() => String::new(),
+        Some(value) if value != 0.0 && value.abs() < 0.5 * 10_f64.powi(-(decimals as i32)) => {
+            format!("{value:.2e}")
+        }
+        Some(value) => format!("{value:.decimals$}"),
+        None => String::new(),
+    }
+}
