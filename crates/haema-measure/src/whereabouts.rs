@@ -43,7 +43,7 @@ pub struct Location {
     pub shares: Vec<Share>,
     /// What holds it; `undetermined` where the signs contradict each other.
     pub compartment: Compartment,
-    /// How sure that is, 0 to 1: share of simulated bleeds with such signs that lay there.
+    /// How sure that is, 0 to 1: set by hand for each sign, not yet a share of cases.
     pub compartment_confidence: f64,
     /// From the nearest part of it to bone.
     pub to_skull_mm: f64,

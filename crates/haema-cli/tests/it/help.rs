@@ -18,6 +18,7 @@ fn the_short_help_names_every_command() {
 
     Commands:
       segment   Finds the bleed on each scan: mask, volume, report
+      compare   Tells whether a bleed has grown between two scans of one patient
       info      Says what was found, which series would be used and why, and where its slices lie
       import    Brings a public data set into the raw layout of nnU-Net, or weights of others into a
                 model

@@ -22,7 +22,9 @@ fn tiny() -> Stand {
         let is_bleed = |[z, y, x]: [usize; 3]| {
             case % 2 == 0 && (2..5).contains(&z) && (8 + case..18).contains(&y) && x / 8 == 1
         };
-        let image = Volume::from_fn([8, 32, 32], |at| if is_bleed(at) { 70.0 } else { 30.0_f32 });
+        // No two scans are the same.
+        let brain_hu = 30.0 + case as f32;
+        let image = Volume::from_fn([8, 32, 32], |at| if is_bleed(at) { 70.0 } else { brain_hu });
         let label = Volume::from_fn([8, 32, 32], |at| u8::from(is_bleed(at)));
         let image_path = stand.path(&format!("data/imagesTr/case{case}_0000.nii.gz"));
         let label_path = stand.path(&format!("data/labelsTr/case{case}.nii.gz"));
@@ -58,8 +60,11 @@ fn a_run_leaves_its_settings_split_log_checkpoint_and_model_and_can_be_scored() 
             "best.safetensors",
             "checkpoint.safetensors",
             "config.toml",
+            "fingerprint.json",
             "log.csv",
             "model.safetensors",
+            "plan.json",
+            "report.html",
             "split.json"
         ]
     );
@@ -77,6 +82,24 @@ fn a_run_leaves_its_settings_split_log_checkpoint_and_model_and_can_be_scored() 
     // Bleeds shrink from case 0 to case 4, so case 2 is in their middle; cases without go by id.
     assert_eq!(ids, ["case2", "case3"]);
     assert!(stand.read("scores/summary.md").starts_with("| figure |"));
+}
+
+#[test]
+fn folds_score_every_case_by_a_model_that_never_saw_it() {
+    let stand = tiny();
+
+    let trained = stand.run("train data --out cv --config tiny.toml --epochs 1 --folds 3");
+    assert_eq!(trained.code, 0, "{}", trained.err);
+    assert_eq!(stand.names("cv"), ["fold-1", "fold-2", "fold-3"]);
+    let scored = stand.run("eval data --held-aside-by cv --out scores");
+    assert_eq!(scored.code, 0, "{}", scored.err);
+    assert_eq!(stand.read("scores/cases.csv").lines().count(), 7);
+
+    let none = stand.run("train data --out cv --folds 3 --fold 4");
+    assert_eq!(none.code, 2);
+    assert!(none.err.contains("fold 4 of 3: wanted 1 to 3"), "{}", none.err);
+    let one = stand.run("eval data --held-aside-by cv --model cv/fold-1/model.safetensors --out x");
+    assert!(one.err.contains("leave --model out"), "{}", one.err);
 }
 
 #[test]
