@@ -16,7 +16,7 @@ use haema_pipeline::bench::network_input;
 use haema_pipeline::input::{self, Source};
 use haema_volume::Volume;
 
-const CPU: Cpu = Cpu { threads: 2 };
+const CPU: Cpu = Cpu { threads: 2, precision: haema_nn::InferencePrecision::Fp32 };
 /// The first pass also compiles the device's kernels.
 const PASSES: usize = 2;
 

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use haema_io::fs;
 use haema_methods::cnn_ds::Model;
+use haema_nn::Door;
 use haema_pipeline::bench::{self, BenchReport, LayerTime, Layers, Network, Parts, Spread};
 use haema_pipeline::input::{self, Source};
 use haema_pipeline::segmenter::Segmenter as _;
 
-use crate::method::Method;
+use crate::method::{Method, Precision};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Times the network alone, and the whole way from DICOM files to written results.
@@ -34,13 +34,17 @@ pub(crate) struct Args {
     /// How often to time; the median is told.
     #[arg(long, value_name = "R", value_parser = crate::threads, default_value = "5")]
     repeat: NonZeroUsize,
-    /// Arithmetic of the network.
+    /// How the network keeps its tensors.
     #[arg(long, value_enum, default_value_t = Precision::Fp32)]
     precision: Precision,
     /// Time the network on this grid instead of its own, such as 64,128,128; the whole way keeps its
     /// own.
     #[arg(long, value_name = "Z,Y,X", value_parser = crate::size)]
     size: Option<[usize; 3]>,
+    /// Instruction set of the network's kernels: avx512, avx2 or portable [default: the best that this
+    /// machine has].
+    #[arg(long, value_name = "SET", value_parser = door, requires = "network_only")]
+    door: Option<Door>,
     /// Leave the whole way out: then the peak of memory is the network's.
     #[arg(long)]
     network_only: bool,
@@ -55,14 +59,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Precision {
-    /// 32 bits.
-    Fp32,
-}
-
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let model = args.method.model(args.model.as_deref())?;
+    let model = args.method.model(args.model.as_deref())?.with_precision(args.precision.into());
+    let door = args.door.unwrap_or_else(Door::best);
     let threads = args.threads.unwrap_or_else(crate::all_cores);
     let folder = tempfile::tempdir()?;
     let source = match &args.input {
@@ -76,24 +75,22 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         let out = folder.path().join("out");
         Some(bench::whole(&source, &out, &model, threads, args.repeat)?)
     };
-    let mut network = network(&model, &source, args.size, threads)?;
+    let mut network = network(&model, &source, args.size, threads)?.with_door(door);
     let network_ms = network.time(args.repeat);
     let report = BenchReport {
         schema: bench::SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         method: model.method().to_owned(),
         model_sha256: model.sha256().to_owned(),
-        precision: args
-            .precision
-            .to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned()),
+        precision: model.precision(),
         threads: threads.get(),
         repeat: args.repeat.get(),
         size: network.size(),
         network_ms,
         total_ms: parts.map(|parts| parts.total.median),
         parts_ms: parts,
-        instructions: haema_nn::Door::best().name().to_owned(),
+        instructions: door.name().to_owned(),
+        network_mb: network.bytes() as f64 / 1e6,
         peak_rss_mb: bench::peak_rss_mb(),
         layers: args.layers.then(|| network.layers(threads, args.repeat)),
     };
@@ -122,6 +119,7 @@ fn network(
 
 fn print(out: &mut dyn Write, report: &BenchReport) -> io::Result<()> {
     let BenchReport { version, method, precision, threads, repeat, instructions, .. } = report;
+    let precision = precision.name();
     let plural = if *threads == 1 { "" } else { "s" };
     let [z, y, x] = report.size;
     writeln!(
@@ -134,9 +132,10 @@ fn print(out: &mut dyn Write, report: &BenchReport) -> io::Result<()> {
         writeln!(out)?;
         print_parts(out, parts)?;
     }
+    writeln!(out, "\n{:<40}{:>8.0} MB", "held by the network", report.network_mb)?;
     match report.peak_rss_mb {
-        Some(peak) => writeln!(out, "\n{:<40}{peak:>8.0} MB", "peak memory")?,
-        None => writeln!(out, "\n{:<40}   not told by this system", "peak memory")?,
+        Some(peak) => writeln!(out, "{:<40}{peak:>8.0} MB", "peak memory")?,
+        None => writeln!(out, "{:<40}   not told by this system", "peak memory")?,
     }
     report.layers.as_ref().map_or(Ok(()), |layers| print_layers(out, layers))
 }
@@ -186,4 +185,13 @@ fn print_layers(out: &mut dyn Write, layers: &Layers) -> io::Result<()> {
 fn print_line(out: &mut dyn Write, name: &str, spread: Spread) -> io::Result<()> {
     let Spread { median, min, max } = spread;
     writeln!(out, "{name:<40}{median:>8.1} ms   ({min:.1} to {max:.1})")
+}
+
+/// A door of this machine by its name.
+fn door(name: &str) -> Result<Door, String> {
+    let doors = Door::all();
+    doors.iter().copied().find(|door| door.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = doors.iter().map(|door| door.name()).collect();
+        format!("this machine has {}", names.join(", "))
+    })
 }

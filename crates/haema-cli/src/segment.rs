@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use haema_nn::EngineError;
 use haema_pipeline::input::{self, Source};
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
@@ -13,7 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::device::{Device, OpenGpu};
-use crate::method::Method;
+use crate::method::{Method, Precision};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Finds the bleed on each scan: mask, volume, report.
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     /// Weights that haema train made [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// How the network keeps its tensors.
+    #[arg(long, value_enum, default_value_t = Precision::Fp32)]
+    precision: Precision,
     /// Above this probability a voxel belongs to the bleed [default: the model's own].
     #[arg(long, value_name = "P", value_parser = probability)]
     threshold: Option<f32>,
@@ -76,7 +80,11 @@ pub(crate) fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     let engine = args.device.open(gpu)?;
-    let model = args.method.model(args.model.as_deref())?;
+    if let Some(engine) = engine.as_deref().filter(|_| args.precision == Precision::Bf16) {
+        let device = engine.device().unwrap_or("this device").to_owned();
+        return Err(EngineError::Missing { what: "--precision bf16".to_owned(), device }.into());
+    }
+    let model = args.method.model(args.model.as_deref())?.with_precision(args.precision.into());
     let on_engine = engine.as_deref().map(|engine| OnEngine { model: &model, engine });
     let segmenter = on_engine.as_ref().map_or(&model as &dyn Segmenter, |it| it);
     let sample = args.sample.then_some(Source::Sample);

@@ -9,21 +9,22 @@
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+use crate::element::Element;
 use crate::layout::ChannelBlock;
 
 /// Zeroed elements, whose pages the system gives when they are first used.
-pub struct Buffer {
-    first: NonNull<ChannelBlock>,
+pub struct Buffer<E = ChannelBlock> {
+    first: NonNull<E>,
     len: usize,
     pages: Pages,
 }
 
 // SAFETY: a `Buffer` owns its memory, and elements are plain numbers.
-unsafe impl Send for Buffer {}
+unsafe impl<E: Element> Send for Buffer<E> {}
 // SAFETY: as above; shared access only reads.
-unsafe impl Sync for Buffer {}
+unsafe impl<E: Element> Sync for Buffer<E> {}
 
-impl Buffer {
+impl<E: Element> Buffer<E> {
     /// `len` elements, all zero.
     ///
     /// # Panics
@@ -33,35 +34,36 @@ impl Buffer {
         if len == 0 {
             return Self { first: NonNull::dangling(), len, pages: Pages::none() };
         }
-        let (pages, first) = Pages::zeroed(len * size_of::<ChannelBlock>());
-        Self { first, len, pages }
+        let (pages, first) = Pages::zeroed(len * size_of::<E>());
+        Self { first: first.cast(), len, pages }
     }
 }
 
-impl Deref for Buffer {
-    type Target = [ChannelBlock];
+impl<E: Element> Deref for Buffer<E> {
+    type Target = [E];
 
-    fn deref(&self) -> &[ChannelBlock] {
-        // SAFETY: `first` begins `len` elements that this buffer owns, aligned to 64 and zero or
-        // since written as elements; of none it dangles, which a slice of none may.
+    fn deref(&self) -> &[E] {
+        // SAFETY: `first` begins `len` elements that this buffer owns, aligned to 64, which is as
+        // much as either width wants, and zero, which is a value of either, or since written as
+        // elements; of none it dangles, which a slice of none may.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [ChannelBlock] {
+impl<E: Element> DerefMut for Buffer<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
         // SAFETY: as in `deref`, and the borrow of `self` is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
     }
 }
 
-impl Drop for Buffer {
+impl<E> Drop for Buffer<E> {
     fn drop(&mut self) {
         self.pages.release();
     }
 }
 
-impl std::fmt::Debug for Buffer {
+impl<E> std::fmt::Debug for Buffer<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Buffer of {} elements", self.len)
     }
@@ -127,7 +129,7 @@ impl Pages {
     }
 
     fn zeroed(bytes: usize) -> (Self, NonNull<ChannelBlock>) {
-        let mut elements = vec![ChannelBlock::default(); bytes / size_of::<ChannelBlock>()];
+        let mut elements = vec![ChannelBlock::default(); bytes.div_ceil(size_of::<ChannelBlock>())];
         let first = NonNull::new(elements.as_mut_ptr()).expect("a vector's pointer is not null");
         (Self(elements), first)
     }
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn every_element_is_zero_aligned_and_kept() {
         for len in [0, 1, 63, 64, 1000, 40_000, 100_001] {
-            let mut buffer = Buffer::zeroed(len);
+            let mut buffer: Buffer = Buffer::zeroed(len);
 
             assert_eq!(buffer.len(), len);
             assert!(buffer.iter().all(|element| element.0 == [0.0; LANES]));

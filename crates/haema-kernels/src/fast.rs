@@ -37,6 +37,8 @@ mod grad_tests;
 #[cfg(test)]
 mod tests;
 
+use crate::element::Element;
+use crate::element::sealed::Tensors;
 use crate::geometry::ConvKind;
 use crate::isa::Door;
 use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, View, Write};
@@ -82,11 +84,11 @@ impl Walk {
 
 /// What to convolve. `weights` come from [`pack_weights`].
 #[derive(Debug, Clone, Copy)]
-pub struct Fast<'a> {
+pub struct Fast<'a, E = ChannelBlock> {
     /// Which convolution.
     pub walk: Walk,
     /// Input tensors, side by side in channels, all of one size.
-    pub inputs: &'a [View<'a>],
+    pub inputs: &'a [View<'a, E>],
     /// Packed weights.
     pub weights: &'a [ChannelBlock],
     /// Size of the whole output.
@@ -175,16 +177,17 @@ fn sizes(walk: Walk) -> Sizes {
 /// Computes layer `layer` of the output's tiles into `out`, the slabs of its planes, and adds the
 /// layer's sums to `stats`, one entry for each output block, or none for no sums.
 ///
-/// Sums run in `f32` over the outputs of at most sixteen tiles, then in `f64`.
+/// Sums run in `f32` over the outputs of at most sixteen tiles, then in `f64`. They are of the values
+/// before they are rounded to half the width: those are at hand, and trainers take them, too.
 ///
 /// # Panics
 ///
 /// Where a length does not fit.
-pub fn layer(
+pub fn layer<E: Element>(
     door: Door,
-    fast: &Fast<'_>,
+    fast: &Fast<'_, E>,
     layer: usize,
-    (out, stats): (&mut [ChannelBlock], &mut [ChannelStats]),
+    (out, stats): (&mut [E], &mut [ChannelStats]),
     scratch: &mut [ChannelBlock],
 ) {
     let shape = fast.out_shape;
@@ -198,14 +201,39 @@ pub fn layer(
     assert!(stats.is_empty() || stats.len() == shape.blocks, "fast: stats do not fit");
     let wanted = weights::len(fast.walk, in_blocks, shape.blocks);
     assert_eq!(fast.weights.len(), wanted, "fast: weights do not fit");
-    let sizes = sizes(fast.walk);
-    let [strips, rows, points, products, columns, _] = sizes.parts(in_blocks, shape.blocks);
-    let scratch = &mut scratch[..scratch_len(fast.walk, in_blocks, shape.blocks)];
+    let Fast { walk, weights, write, .. } = *fast;
+    let job = Job { walk, weights, in_blocks, out_shape: shape, write, index: layer };
+    run(door, job, E::join(fast.inputs, out), stats, scratch);
+}
+
+/// What [`layer`] does, whatever the width of what it reads and writes.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    walk: Walk,
+    weights: &'a [ChannelBlock],
+    in_blocks: usize,
+    out_shape: Shape,
+    write: Write,
+    index: usize,
+}
+
+/// Apart from [`layer`], so that it is compiled here and not by every user of either width.
+fn run(
+    door: Door,
+    job: Job<'_>,
+    tensors: Tensors<'_>,
+    stats: &mut [ChannelStats],
+    scratch: &mut [ChannelBlock],
+) {
+    let sizes = sizes(job.walk);
+    let [strips, rows, points, products, columns, _] =
+        sizes.parts(job.in_blocks, job.out_shape.blocks);
+    let scratch = &mut scratch[..scratch_len(job.walk, job.in_blocks, job.out_shape.blocks)];
     let (strips, scratch) = scratch.split_at_mut(strips);
     let (rows, scratch) = scratch.split_at_mut(rows);
     let (points, scratch) = scratch.split_at_mut(points);
     let (products, scratch) = scratch.split_at_mut(products);
     let (columns, outputs) = scratch.split_at_mut(columns);
-    let parts = Scratch { strips, rows, points, products, columns, outputs };
-    door.run(Layer { fast, in_blocks, index: layer, out, stats, scratch: parts });
+    let scratch = Scratch { strips, rows, points, products, columns, outputs };
+    door.run(Layer { job, tensors, stats, scratch });
 }

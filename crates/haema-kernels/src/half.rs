@@ -187,7 +187,7 @@ mod tests {
                 });
                 prop_assert_eq!(half_sums, full_sums);
                 let mut in_place = residual.clone();
-                norm_grad::in_place(door, shape, (activation, &grads), &*kept, &mut in_place);
+                norm_grad::in_place(door, shape, (activation, &grads), &kept, &mut in_place);
                 let mut apart = vec![ChannelBlock::default(); shape.slab_len()];
                 let pair = (&*kept, &*residual);
                 norm_grad::apart(door, shape, (activation, &grads), pair, &mut apart);

@@ -34,8 +34,8 @@ pub trait Isa: Copy {
     fn store_half(self, value: Self::V, to: &mut HalfBlock);
     /// Stores a block past the caches. [`Door::run`] makes it seen when it returns.
     fn stream(self, value: Self::V, to: &mut ChannelBlock);
-    /// Asks for a block to be brought near, where the instruction set has a way to.
-    fn prefetch(self, block: &ChannelBlock);
+    /// Asks for an element to be brought near, where the instruction set has a way to.
+    fn prefetch<T>(self, element: &T);
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a − b`.

@@ -9,6 +9,7 @@
 //! four for Winograd tiles; depth has no halo, kernels skip what lies outside. Kernels write only
 //! inside, so a zeroed buffer keeps its halo.
 
+use crate::element::Element;
 use crate::norm::{Activation, ChannelMap};
 
 /// Channels in a block: one AVX-512 register, two of AVX2.
@@ -88,23 +89,23 @@ impl Shape {
 
 /// A tensor to read.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub struct View<'a, E = ChannelBlock> {
     /// Its size.
     pub shape: Shape,
     /// Its elements, [`Shape::len`] of them.
-    pub data: &'a [ChannelBlock],
+    pub data: &'a [E],
     /// What its values go through before they are used, where that has not been done yet. Only
     /// kernels that say so read such a tensor.
     pub activation: Option<Activation<'a>>,
 }
 
-impl<'a> View<'a> {
+impl<'a, E: Element> View<'a, E> {
     /// Joins a shape and its elements.
     ///
     /// # Panics
     ///
     /// Where their lengths differ.
-    pub fn new(shape: Shape, data: &'a [ChannelBlock]) -> Self {
+    pub fn new(shape: Shape, data: &'a [E]) -> Self {
         assert_eq!(data.len(), shape.len(), "view: data does not fill {shape:?}");
         Self { shape, data, activation: None }
     }
@@ -133,7 +134,7 @@ impl<'a> View<'a> {
 
     /// One channel block of one plane, halo included.
     #[inline(always)]
-    pub(crate) fn plane(&self, z: usize, block: usize) -> &'a [ChannelBlock] {
+    pub(crate) fn plane(&self, z: usize, block: usize) -> &'a [E] {
         let start = z * self.shape.slab_len() + block * self.shape.plane_len();
         &self.data[start..start + self.shape.plane_len()]
     }
@@ -147,6 +148,6 @@ pub enum Write {
     /// Added to what was there, as gradients of several consumers are.
     Add,
     /// Over what was there and past the caches, which would first read it: for results larger than
-    /// them.
+    /// them. Elements of half the width are set: each is half a cache line.
     Stream,
 }

@@ -17,7 +17,8 @@
 //! | [`peak`] | multiply-adds on registers alone: what the machine can do at best |
 //! | [`norm`] | instance normalisation, leaky `ReLU`, residual sum, channel dropout |
 //! | [`norm_grad`] | their gradients |
-//! | [`half`] | activations kept in half the width |
+//! | [`element`] | what tensors are made of, in either width |
+//! | [`half`] | activations of the training kept in half the width |
 //! | [`logits`] | one number for each voxel off a tensor |
 //! | [`buffer`] | memory for tensors |
 //! | [`helpers`] | threads that wait for work |
@@ -32,6 +33,7 @@
 )]
 
 pub mod buffer;
+pub mod element;
 pub mod fast;
 pub mod geometry;
 pub mod half;
@@ -51,5 +53,6 @@ mod store;
 #[cfg(test)]
 mod reference;
 
+pub use element::Element;
 pub use isa::Door;
 pub use layout::{ChannelBlock, ChannelStats, HalfBlock, LANES, Shape, View};

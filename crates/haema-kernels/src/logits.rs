@@ -1,13 +1,14 @@
 //! From a tensor to one number for each voxel.
 
+use crate::element::Element;
 use crate::isa::{Door, Isa, Kernel};
 use crate::layout::{ChannelBlock, View};
 
 /// A weighted sum over the channels of a tensor, whose activation is applied as values are read.
 #[derive(Debug, Clone, Copy)]
-pub struct Logits<'a> {
+pub struct Logits<'a, E = ChannelBlock> {
     /// The tensor.
-    pub input: View<'a>,
+    pub input: View<'a, E>,
     /// Weights of its channels, block by block; those beyond the last channel are zero.
     pub weights: &'a [ChannelBlock],
     /// Added to each sum.
@@ -22,20 +23,20 @@ pub struct Logits<'a> {
 /// # Panics
 ///
 /// Where a length does not fit.
-pub fn plane(door: Door, logits: &Logits<'_>, z: usize, out: &mut [f32]) {
+pub fn plane<E: Element>(door: Door, logits: &Logits<'_, E>, z: usize, out: &mut [f32]) {
     let shape = logits.input.shape;
     assert_eq!(logits.weights.len(), shape.blocks, "logits: one weight for each block");
     assert_eq!(out.len(), shape.size[1] * shape.size[2], "logits: output is not a plane");
     door.run(Plane { logits, z, out });
 }
 
-struct Plane<'a> {
-    logits: &'a Logits<'a>,
+struct Plane<'a, E> {
+    logits: &'a Logits<'a, E>,
     z: usize,
     out: &'a mut [f32],
 }
 
-impl Kernel for Plane<'_> {
+impl<E: Element> Kernel for Plane<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Logits { input, weights, bias } = *self.logits;
@@ -47,7 +48,7 @@ impl Kernel for Plane<'_> {
                 for (block, weights) in weights.iter().enumerate() {
                     let (map, slope) = input.activation_of(block);
                     let (scale, shift) = map.load(isa);
-                    let value = isa.load(&input.plane(self.z, block)[start + x]);
+                    let value = input.plane(self.z, block)[start + x].load(isa);
                     let value = isa.mul_add(value, scale, shift);
                     let value = isa.max(value, isa.mul(value, isa.splat(slope)));
                     sum = isa.mul_add(value, isa.load(weights), sum);

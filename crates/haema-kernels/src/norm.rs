@@ -4,6 +4,7 @@
 //! map, `z = scale · x + shift`, then leaky `ReLU` `max(z, slope · z)`, then `keep` (0 or `1/(1−p)` of
 //! channel dropout; 1 in inference), then the residual is added.
 
+use crate::element::Element;
 use crate::isa::{Door, Isa, Kernel};
 use crate::layout::{ChannelBlock, Shape, View};
 
@@ -54,47 +55,47 @@ pub fn forward(
     run(door, Forward { shape, activation, raw: Some(raw), residual, z, out });
 }
 
-/// As [`forward`], in place.
+/// As [`forward`], in place. What is of half the width is rounded once, at the end.
 ///
 /// # Panics
 ///
 /// Where a length does not fit.
-pub fn forward_in_place(
+pub fn forward_in_place<E: Element>(
     door: Door,
     shape: Shape,
     activation: Activation<'_>,
-    (residual, z): (Option<View<'_>>, usize),
-    out: &mut [ChannelBlock],
+    (residual, z): (Option<View<'_, E>>, usize),
+    out: &mut [E],
 ) {
     check(shape, activation, &[out]);
     run(door, Forward { shape, activation, raw: None, residual, z, out });
 }
 
-fn run(door: Door, forward: Forward<'_>) {
+fn run<E: Element>(door: Door, forward: Forward<'_, E>) {
     let Forward { shape, residual, z, .. } = forward;
     assert!(residual.is_none_or(|r| r.shape == shape), "norm: residual does not fit");
     assert!(residual.is_none() || z < shape.size[0], "norm: the residual has no such plane");
     door.run(forward);
 }
 
-pub(crate) fn check(shape: Shape, activation: Activation<'_>, slabs: &[&[ChannelBlock]]) {
+pub(crate) fn check<E>(shape: Shape, activation: Activation<'_>, slabs: &[&[E]]) {
     assert_eq!(activation.maps.len(), shape.blocks, "norm: one map for each block");
     assert!(activation.slope <= 1.0, "norm: slope above 1");
     assert!(slabs.iter().all(|slab| slab.len() == shape.slab_len()), "norm: not a slab");
 }
 
-struct Forward<'a> {
+struct Forward<'a, E> {
     shape: Shape,
     activation: Activation<'a>,
     /// `None`: in place.
-    raw: Option<&'a [ChannelBlock]>,
-    residual: Option<View<'a>>,
+    raw: Option<&'a [E]>,
+    residual: Option<View<'a, E>>,
     /// Plane of the residual.
     z: usize,
-    out: &'a mut [ChannelBlock],
+    out: &'a mut [E],
 }
 
-impl Kernel for Forward<'_> {
+impl<E: Element> Kernel for Forward<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let [_, height, width] = self.shape.size;
@@ -115,12 +116,12 @@ impl Kernel for Forward<'_> {
                 let out = &mut self.out[start..start + width];
                 for x in 0..width {
                     let raw = self.raw.map_or(out[x], |raw| raw[start + x]);
-                    let mut value = activate(isa.load(&raw), map, slope);
+                    let mut value = activate(raw.load(isa), map, slope);
                     if let Some((plane, map, slope)) = residual {
-                        let other = activate(isa.load(&plane[in_plane + x]), map, slope);
+                        let other = activate(plane[in_plane + x].load(isa), map, slope);
                         value = isa.add(value, other);
                     }
-                    isa.store(value, &mut out[x]);
+                    out[x].store(isa, value);
                 }
             }
         }

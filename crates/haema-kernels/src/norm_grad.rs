@@ -1,7 +1,8 @@
 //! The gradient of what follows a convolution; see [`crate::norm`] for the way forward.
 
+use crate::element::Element;
 use crate::isa::{Door, Isa, Kernel};
-use crate::layout::{ChannelBlock, ChannelStats, HalfBlock, Shape};
+use crate::layout::{ChannelBlock, ChannelStats, Shape};
 use crate::norm::{Activation, ChannelMap, check};
 
 /// What one block of channels goes through on the way back.
@@ -19,53 +20,17 @@ pub struct ChannelGrad {
     pub constant: ChannelBlock,
 }
 
-/// A slab to read, in either width.
-pub trait Slab: Copy {
-    /// Its elements.
-    fn len(self) -> usize;
-
-    /// Whether there are none.
-    fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// Loads one.
-    fn load<I: Isa>(self, isa: I, at: usize) -> I::V;
-}
-
-impl Slab for &[ChannelBlock] {
-    fn len(self) -> usize {
-        <[ChannelBlock]>::len(self)
-    }
-
-    #[inline(always)]
-    fn load<I: Isa>(self, isa: I, at: usize) -> I::V {
-        isa.load(&self[at])
-    }
-}
-
-impl Slab for &[HalfBlock] {
-    fn len(self) -> usize {
-        <[HalfBlock]>::len(self)
-    }
-
-    #[inline(always)]
-    fn load<I: Isa>(self, isa: I, at: usize) -> I::V {
-        isa.load_half(&self[at])
-    }
-}
-
 /// Sums of one slab that the gradient of normalisation needs: for each block `Σdz` in
 /// [`ChannelStats::sum`] and `Σ dz·x` in [`ChannelStats::sum_of_squares`].
 ///
 /// # Panics
 ///
 /// Where a length does not fit.
-pub fn sums(
+pub fn sums<E: Element, G: Element>(
     door: Door,
     shape: Shape,
     activation: Activation<'_>,
-    (raw, out_grad): (impl Slab, &[ChannelBlock]),
+    (raw, out_grad): (&[E], &[G]),
     sums: &mut [ChannelStats],
 ) {
     check(shape, activation, &[out_grad]);
@@ -74,11 +39,11 @@ pub fn sums(
     door.run(Sums { shape, activation, raw, out_grad, totals: sums });
 }
 
-struct Sums<'a, R> {
+struct Sums<'a, E, G> {
     shape: Shape,
     activation: Activation<'a>,
-    raw: R,
-    out_grad: &'a [ChannelBlock],
+    raw: &'a [E],
+    out_grad: &'a [G],
     totals: &'a mut [ChannelStats],
 }
 
@@ -107,7 +72,7 @@ fn load<I: Isa>(isa: I, map: &ChannelMap, slope: f32) -> Loaded<I> {
     }
 }
 
-impl<R: Slab> Kernel for Sums<'_, R> {
+impl<E: Element, G: Element> Kernel for Sums<'_, E, G> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let [_, height, width] = self.shape.size;
@@ -117,8 +82,8 @@ impl<R: Slab> Kernel for Sums<'_, R> {
                 let start = self.shape.offset_in_slab(block, y, 0);
                 let mut sums = [isa.splat(0.0); 2];
                 for (x, grad) in self.out_grad[start..start + width].iter().enumerate() {
-                    let raw = self.raw.load(isa, start + x);
-                    let dz = before_activation(isa, &map, raw, isa.load(grad));
+                    let raw = self.raw[start + x].load(isa);
+                    let dz = before_activation(isa, &map, raw, grad.load(isa));
                     sums[0] = isa.add(sums[0], dz);
                     sums[1] = isa.mul_add(dz, raw, sums[1]);
                 }
@@ -137,7 +102,7 @@ pub fn in_place(
     door: Door,
     shape: Shape,
     maps: (Activation<'_>, &[ChannelGrad]),
-    raw: impl Slab,
+    raw: &[impl Element],
     grad: &mut [ChannelBlock],
 ) {
     run(door, shape, maps, (raw, InPlace(grad)));
@@ -167,7 +132,7 @@ pub fn apart(
     door: Door,
     shape: Shape,
     maps: (Activation<'_>, &[ChannelGrad]),
-    (raw, out_grad): (impl Slab, &[ChannelBlock]),
+    (raw, out_grad): (&[impl Element], &[ChannelBlock]),
     raw_grad: &mut [ChannelBlock],
 ) {
     assert_eq!(out_grad.len(), raw_grad.len(), "norm: not a slab");
@@ -178,7 +143,7 @@ pub fn apart(
 trait Target {
     fn len(&self) -> usize;
     /// `[raw, gradient of the output]`; `other` is that of the two which is not held here.
-    fn load<I: Isa>(&self, isa: I, other: impl Slab, at: usize) -> [I::V; 2];
+    fn load<I: Isa>(&self, isa: I, other: &[impl Element], at: usize) -> [I::V; 2];
     fn place(&mut self, at: usize) -> &mut ChannelBlock;
 }
 
@@ -195,8 +160,8 @@ impl Target for InPlace<'_> {
     }
 
     #[inline(always)]
-    fn load<I: Isa>(&self, isa: I, raw: impl Slab, at: usize) -> [I::V; 2] {
-        [raw.load(isa, at), isa.load(&self.0[at])]
+    fn load<I: Isa>(&self, isa: I, raw: &[impl Element], at: usize) -> [I::V; 2] {
+        [raw[at].load(isa), isa.load(&self.0[at])]
     }
 
     #[inline(always)]
@@ -211,8 +176,8 @@ impl Target for OverRaw<'_> {
     }
 
     #[inline(always)]
-    fn load<I: Isa>(&self, isa: I, out_grad: impl Slab, at: usize) -> [I::V; 2] {
-        [isa.load(&self.0[at]), out_grad.load(isa, at)]
+    fn load<I: Isa>(&self, isa: I, out_grad: &[impl Element], at: usize) -> [I::V; 2] {
+        [isa.load(&self.0[at]), out_grad[at].load(isa)]
     }
 
     #[inline(always)]
@@ -227,8 +192,8 @@ impl Target for Apart<'_> {
     }
 
     #[inline(always)]
-    fn load<I: Isa>(&self, isa: I, raw: impl Slab, at: usize) -> [I::V; 2] {
-        [raw.load(isa, at), isa.load(&self.out_grad[at])]
+    fn load<I: Isa>(&self, isa: I, raw: &[impl Element], at: usize) -> [I::V; 2] {
+        [raw[at].load(isa), isa.load(&self.out_grad[at])]
     }
 
     #[inline(always)]
@@ -241,23 +206,23 @@ fn run(
     door: Door,
     shape: Shape,
     (activation, grads): (Activation<'_>, &[ChannelGrad]),
-    (other, target): (impl Slab, impl Target),
+    (other, target): (&[impl Element], impl Target),
 ) {
-    check(shape, activation, &[]);
+    check::<ChannelBlock>(shape, activation, &[]);
     assert_eq!((other.len(), target.len()), (shape.slab_len(), shape.slab_len()), "norm: slab");
     assert_eq!(grads.len(), shape.blocks, "norm: one gradient for each block");
     door.run(Backward { shape, activation, grads, other, target });
 }
 
-struct Backward<'a, S, T> {
+struct Backward<'a, E, T> {
     shape: Shape,
     activation: Activation<'a>,
     grads: &'a [ChannelGrad],
-    other: S,
+    other: &'a [E],
     target: T,
 }
 
-impl<S: Slab, T: Target> Kernel for Backward<'_, S, T> {
+impl<E: Element, T: Target> Kernel for Backward<'_, E, T> {
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
         let [_, height, width] = self.shape.size;

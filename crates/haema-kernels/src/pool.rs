@@ -4,6 +4,7 @@
 //! is applied as values are read, with the same roundings both ways, so that the way back finds the
 //! maximum by comparing.
 
+use crate::element::Element;
 use crate::geometry::PoolKind;
 use crate::isa::{Door, Isa, Kernel};
 use crate::layout::{ChannelBlock, LANES, Shape, View, Write};
@@ -17,14 +18,14 @@ const MOST_VOXELS: usize = 8;
 /// # Panics
 ///
 /// Where a length does not fit.
-pub fn max_plane(
+pub fn max_plane<E: Element>(
     door: Door,
     kind: PoolKind,
-    input: View<'_>,
+    input: View<'_, E>,
     (shape, z): (Shape, usize),
-    out: &mut [ChannelBlock],
+    out: &mut [E],
 ) {
-    check(kind, input, shape, z);
+    check(kind, &input, shape, z);
     assert_eq!(out.len(), shape.slab_len(), "max pool: not a slab");
     door.run(Max { windows: Windows { kind, input, z }, shape, out });
 }
@@ -42,27 +43,27 @@ pub fn max_grad_plane(
     (out_grad, z): (View<'_>, usize),
     (grad, write): (&mut [ChannelBlock], Write),
 ) {
-    check(kind, input, out_grad.shape, z);
+    check(kind, &input, out_grad.shape, z);
     let planes = kind.window()[0];
     let own = planes.min(input.shape.size[0] - planes * z);
     assert_eq!(grad.len(), own * input.shape.slab_len(), "max pool: not the window's slabs");
     door.run(MaxGrad { windows: Windows { kind, input, z }, out_grad, grad, write });
 }
 
-fn check(kind: PoolKind, input: View<'_>, shape: Shape, z: usize) {
+fn check<E>(kind: PoolKind, input: &View<'_, E>, shape: Shape, z: usize) {
     assert_eq!(shape.size, kind.out_size(input.shape.size), "max pool: sizes");
     assert_eq!(shape.blocks, input.shape.blocks, "max pool: channels");
     assert!(z < shape.size[0], "max pool: no such plane");
 }
 
 /// The windows of one output plane.
-struct Windows<'a> {
+struct Windows<'a, E> {
     kind: PoolKind,
-    input: View<'a>,
+    input: View<'a, E>,
     z: usize,
 }
 
-impl Windows<'_> {
+impl<E> Windows<'_, E> {
     /// The voxels of the window of output voxel `[y, x]`, with their places from the first slab on.
     #[inline(always)]
     fn places(&self, block: usize, [y, x]: [usize; 2]) -> ([usize; MOST_VOXELS], usize) {
@@ -84,18 +85,18 @@ impl Windows<'_> {
 
     /// The elements from the first slab on.
     #[inline(always)]
-    fn elements(&self) -> &[ChannelBlock] {
+    fn elements(&self) -> &[E] {
         &self.input.data[self.kind.window()[0] * self.z * self.input.shape.slab_len()..]
     }
 }
 
-struct Max<'a> {
-    windows: Windows<'a>,
+struct Max<'a, E> {
+    windows: Windows<'a, E>,
     shape: Shape,
-    out: &'a mut [ChannelBlock],
+    out: &'a mut [E],
 }
 
-impl Kernel for Max<'_> {
+impl<E: Element> Kernel for Max<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let [_, height, width] = self.shape.size;
@@ -109,7 +110,7 @@ impl Kernel for Max<'_> {
                     for &place in &places[1..count] {
                         largest = isa.max(largest, activation.value(isa, &elements[place]));
                     }
-                    isa.store(largest, &mut self.out[self.shape.offset_in_slab(block, y, x)]);
+                    self.out[self.shape.offset_in_slab(block, y, x)].store(isa, largest);
                 }
             }
         }
@@ -117,7 +118,7 @@ impl Kernel for Max<'_> {
 }
 
 struct MaxGrad<'a> {
-    windows: Windows<'a>,
+    windows: Windows<'a, ChannelBlock>,
     out_grad: View<'a>,
     grad: &'a mut [ChannelBlock],
     write: Write,
@@ -184,15 +185,15 @@ struct Loaded<I: Isa> {
 
 impl<I: Isa> Loaded<I> {
     #[inline(always)]
-    fn new(isa: I, input: &View<'_>, block: usize) -> Self {
+    fn new(isa: I, input: &View<'_, impl Element>, block: usize) -> Self {
         let (map, slope) = input.activation_of(block);
         let (scale, shift) = map.load(isa);
         Self { scale, shift, slope: isa.splat(slope) }
     }
 
     #[inline(always)]
-    fn value(&self, isa: I, raw: &ChannelBlock) -> I::V {
-        let value = isa.mul_add(isa.load(raw), self.scale, self.shift);
+    fn value(&self, isa: I, raw: &impl Element) -> I::V {
+        let value = isa.mul_add(raw.load(isa), self.scale, self.shift);
         isa.max(value, isa.mul(value, self.slope))
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Bound by memory, so plain lane-wise loops serve every door.
 
+use crate::element::Element;
+use crate::isa::Portable;
 use crate::layout::{ChannelBlock, Shape, View, Write};
 
 #[inline(always)]
@@ -43,17 +45,18 @@ fn corners(input: Shape, block: usize, at: [usize; 3]) -> impl Iterator<Item = (
 /// # Panics
 ///
 /// Where a length does not fit.
-pub fn trilinear_plane(input: View<'_>, shape: Shape, z: usize, out: &mut [ChannelBlock]) {
+pub fn trilinear_plane<E: Element>(input: View<'_, E>, shape: Shape, z: usize, out: &mut [E]) {
     assert_eq!(out.len(), shape.slab_len(), "trilinear: not a slab");
     assert_eq!(shape.size, input.shape.size.map(|n| 2 * n), "trilinear: sizes");
     for block in 0..shape.blocks {
         for y in 0..shape.size[1] {
             for x in 0..shape.size[2] {
-                let place = &mut out[shape.offset_in_slab(block, y, x)];
-                *place = ChannelBlock::default();
+                let mut sum = ChannelBlock::default();
                 for (at, weight) in corners(input.shape, block, [z, y, x]) {
-                    for_lanes(place, |lane, value| *value += weight * input.data[at].0[lane]);
+                    let corner = input.data[at].load(Portable);
+                    for_lanes(&mut sum, |lane, value| *value += weight * corner[lane]);
                 }
+                out[shape.offset_in_slab(block, y, x)].store(Portable, sum.0);
             }
         }
     }

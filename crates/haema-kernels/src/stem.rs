@@ -1,6 +1,7 @@
 //! The first convolution: 3³, or 3 × 3 in the plane, from one channel. Its input is not
 //! channel-blocked, for fifteen of sixteen lanes would be empty.
 
+use crate::element::Element;
 use crate::geometry::ConvKind;
 use crate::isa::{Door, Isa, Kernel};
 use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, Write};
@@ -83,18 +84,18 @@ pub fn pack_weights(
 }
 
 /// Computes plane `z` of the output into `out`, its slab, left as `write` says, and adds the plane's
-/// sums to `stats`.
+/// sums to `stats`. Sums are of the values before they are rounded to half the width.
 ///
 /// # Panics
 ///
 /// Where a length does not fit, or the kernel [is not taken](takes).
-pub fn plane(
+pub fn plane<E: Element>(
     door: Door,
     kind: ConvKind,
     (input, weights): (ScalarView<'_>, &[ChannelBlock]),
     (out_shape, write): (Shape, Write),
     z: usize,
-    (out, stats): (&mut [ChannelBlock], &mut [ChannelStats]),
+    (out, stats): (&mut [E], &mut [ChannelStats]),
 ) {
     assert_eq!(input.shape.size, out_shape.size, "stem: sizes differ");
     assert!(takes(kind), "stem: {kind:?}");
@@ -104,18 +105,18 @@ pub fn plane(
     door.run(Plane { kind, input, weights, shape: out_shape, write, z, out, stats });
 }
 
-struct Plane<'a> {
+struct Plane<'a, E> {
     kind: ConvKind,
     input: ScalarView<'a>,
     weights: &'a [ChannelBlock],
     shape: Shape,
     write: Write,
     z: usize,
-    out: &'a mut [ChannelBlock],
+    out: &'a mut [E],
     stats: &'a mut [ChannelStats],
 }
 
-impl Kernel for Plane<'_> {
+impl<E: Element> Kernel for Plane<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
         match self.kind {
@@ -125,7 +126,7 @@ impl Kernel for Plane<'_> {
     }
 }
 
-impl Plane<'_> {
+impl<E: Element> Plane<'_, E> {
     #[inline(always)]
     fn rows<I: Isa, const TAPS: usize>(&mut self, isa: I) {
         let [_, height, width] = self.shape.size;

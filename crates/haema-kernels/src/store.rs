@@ -1,17 +1,18 @@
 //! How kernels leave their results.
 
+use crate::element::Element;
 use crate::isa::Isa;
 use crate::layout::{ChannelBlock, ChannelStats, LANES, Write};
 
 /// Leaves `value` in `place`.
 #[inline(always)]
-pub(crate) fn store<I: Isa>(isa: I, write: Write, value: I::V, place: &mut ChannelBlock) {
+pub(crate) fn store<I: Isa, E: Element>(isa: I, write: Write, value: I::V, place: &mut E) {
     let value = match write {
         Write::Set => value,
-        Write::Add => isa.add(isa.load(place), value),
-        Write::Stream => return isa.stream(value, place),
+        Write::Add => isa.add(place.load(isa), value),
+        Write::Stream => return place.stream(isa, value),
     };
-    isa.store(value, place);
+    place.store(isa, value);
 }
 
 /// Adds the `f32` sums of a row to the `f64` sums of a plane.

@@ -9,7 +9,7 @@ use haema_kernels::geometry::ConvKind;
 use haema_kernels::layout::Write;
 use haema_kernels::pack::Channels;
 use haema_kernels::stem::{self, ScalarView};
-use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View};
+use haema_kernels::{ChannelBlock, ChannelStats, Door, Element, Shape, View};
 
 use crate::parallel::{self, Scratch};
 use crate::spec::{BlockSpec, INPUT, NetSpec, Op};
@@ -23,11 +23,11 @@ pub(crate) struct Machine {
 }
 
 /// What a convolution reads.
-pub(crate) enum Inputs<'a> {
+pub(crate) enum Inputs<'a, E = ChannelBlock> {
     /// The network's input, one plain channel.
     Scalar(ScalarView<'a>),
     /// Earlier tensors, side by side in channels.
-    Blocked(&'a [View<'a>]),
+    Blocked(&'a [View<'a, E>]),
 }
 
 /// Results above this many bytes are streamed past the caches, which they would only empty: half of
@@ -46,9 +46,9 @@ pub(crate) struct Conv {
     back_weights: Vec<Vec<ChannelBlock>>,
 }
 
-impl<'a> Inputs<'a> {
+impl<'a, E> Inputs<'a, E> {
     /// Earlier tensors; where there is none, the network's input.
-    pub(crate) fn of(views: &'a [View<'a>], input: &'a InputTensor) -> Self {
+    pub(crate) fn of(views: &'a [View<'a, E>], input: &'a InputTensor) -> Self {
         if views.is_empty() { Self::Scalar(input.view()) } else { Self::Blocked(views) }
     }
 }
@@ -99,12 +99,12 @@ impl Conv {
     }
 
     /// Convolves into `out`, and leaves each plane's sums in `stats`, `[z][block]`.
-    pub(crate) fn forward(
+    pub(crate) fn forward<E: Element>(
         &self,
         machine: Machine,
-        inputs: &Inputs<'_>,
+        inputs: &Inputs<'_, E>,
         out_shape: Shape,
-        out: &mut [ChannelBlock],
+        out: &mut [E],
         stats: &mut Vec<ChannelStats>,
     ) {
         let write = first_write(out_shape);
@@ -171,10 +171,10 @@ fn clear(stats: &mut Vec<ChannelStats>, len: usize) {
 }
 
 /// Runs a convolution or its data gradient; `stats` takes the sums of a convolution.
-fn run_fast(
+fn run_fast<E: Element>(
     machine: Machine,
-    job: &Fast<'_>,
-    out: &mut [ChannelBlock],
+    job: &Fast<'_, E>,
+    out: &mut [E],
     stats: Option<&mut Vec<ChannelStats>>,
 ) {
     let (shape, planes) = (job.out_shape, fast::layer_planes(job.walk));

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use thiserror::Error;
 
-use crate::executor::Executor;
+use crate::executor::{Executor, InferencePrecision};
 use crate::params::Parameters;
 use crate::spec::{NetSpec, SpecError};
 use crate::trainer::{DropoutSeed, Trainer, TrainingPrecision};
@@ -153,6 +153,8 @@ impl EngineError {
 pub struct Cpu {
     /// How many threads.
     pub threads: usize,
+    /// In what width [`Engine::predictor`] keeps its tensors.
+    pub precision: InferencePrecision,
 }
 
 impl Engine for Cpu {
@@ -166,7 +168,8 @@ impl Engine for Cpu {
         params: &Parameters,
         size: [usize; 3],
     ) -> Result<Box<dyn Predictor>, EngineError> {
-        Ok(Box::new(Executor::new(spec.clone(), params.clone(), size, self.threads)?))
+        let machine = (self.threads, self.precision);
+        Ok(Box::new(Executor::with_precision(spec.clone(), params.clone(), size, machine)?))
     }
 
     fn learner(

@@ -1,22 +1,57 @@
 //! The network forward only: memory planned once, nothing allocated while it runs.
 
 mod arena;
+mod pass;
 mod plan;
 
 use std::time::{Duration, Instant};
 
-use haema_kernels::logits::{self, Logits};
-use haema_kernels::norm::{self as kernel, Activation};
-use haema_kernels::{ChannelBlock, ChannelStats, Door, Shape, View, pool, resize};
+use haema_kernels::{ChannelBlock, Door, HalfBlock};
+use serde::{Deserialize, Serialize};
 
-use crate::conv::{Inputs, Machine};
+use crate::conv::Machine;
 use crate::logistic::sigmoid;
+use crate::parallel;
 use crate::params::Parameters;
 use crate::spec::{LayerRow, NetSpec, SpecError};
 use crate::tensor::InputTensor;
-use crate::{norm, parallel, sum_up};
-use arena::{Arena, Rest};
-use plan::{MOST_INPUTS, Plan, Step, Work};
+use arena::Memory;
+use pass::Pass;
+use plan::{Plan, Work};
+
+/// How an executor keeps the tensors between blocks. Weights, arithmetic, sums and logits have 32
+/// bits in either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InferencePrecision {
+    /// 32 bits.
+    #[default]
+    Fp32,
+    /// bfloat16: half the memory. Raw values are rounded before they are normalised, by factors that
+    /// come from them as they were before; so does a trainer in bfloat16.
+    Bf16,
+}
+
+impl InferencePrecision {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Fp32, Self::Bf16];
+
+    /// Its name, as users give it and files hold it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// Bytes of sixteen channels of a voxel.
+    fn element_bytes(self) -> usize {
+        match self {
+            Self::Fp32 => size_of::<ChannelBlock>(),
+            Self::Bf16 => size_of::<HalfBlock>(),
+        }
+    }
+}
 
 /// Runs a network on volumes of one size.
 ///
@@ -25,11 +60,9 @@ use plan::{MOST_INPUTS, Plan, Step, Work};
 /// its own.
 #[derive(Debug)]
 pub struct Executor {
-    machine: Machine,
-    input: InputTensor,
-    plan: Plan,
-    arena: Arena,
-    stats: Vec<ChannelStats>,
+    pass: Pass,
+    memory: Memory,
+    precision: InferencePrecision,
     layers: Vec<LayerRow>,
     times: Vec<Duration>,
 }
@@ -45,7 +78,7 @@ pub struct BlockTime {
     pub gflop: f64,
     /// Operations of the products that it takes in fact, 10⁹.
     pub product_gflop: f64,
-    /// What it has to read and write at least, in 32-bit floats, 10⁶ bytes.
+    /// What it has to read and write at least, 10⁶ bytes.
     pub megabytes: f64,
 }
 
@@ -55,15 +88,29 @@ impl Executor {
     /// # Errors
     ///
     /// [`SpecError`] where the network does not take that size.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "taken, so that no copy of the weights stays beside the packed ones"
-    )]
     pub fn new(
         spec: NetSpec,
         params: Parameters,
         size: [usize; 3],
         threads: usize,
+    ) -> Result<Self, SpecError> {
+        Self::with_precision(spec, params, size, (threads, InferencePrecision::Fp32))
+    }
+
+    /// As [`Executor::new`], in a precision of choice.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] where the network does not take that size.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "taken, so that no copy of the weights stays beside the packed ones"
+    )]
+    pub fn with_precision(
+        spec: NetSpec,
+        params: Parameters,
+        size: [usize; 3],
+        (threads, precision): (usize, InferencePrecision),
     ) -> Result<Self, SpecError> {
         let mut plan = Plan::new(&spec, &params, size)?;
         let jobs = plan.steps.iter_mut().zip(&spec.blocks);
@@ -79,32 +126,39 @@ impl Executor {
         );
         let most_stats = plan.steps.iter().map(|step| step.shape.size[0] * step.shape.blocks).max();
         Ok(Self {
-            machine: Machine { door: Door::best(), threads },
-            input: InputTensor::zeros(size),
-            arena: Arena::new(plan.arena_len),
-            stats: Vec::with_capacity(most_stats.unwrap_or(0)),
+            memory: Memory::new(precision, plan.arena_len),
+            precision,
             layers: spec.table(size)?,
             times: vec![Duration::ZERO; plan.steps.len() + 2],
-            plan,
+            pass: Pass {
+                machine: Machine { door: Door::best(), threads },
+                input: InputTensor::zeros(size),
+                stats: Vec::with_capacity(most_stats.unwrap_or(0)),
+                plan,
+            },
         })
     }
 
     /// Changes the instruction set that kernels use.
     #[must_use]
     pub fn with_door(mut self, door: Door) -> Self {
-        self.machine.door = door;
+        self.pass.machine.door = door;
         self
     }
 
     /// Size `[z, y, x]` of the volumes that it takes.
     pub fn size(&self) -> [usize; 3] {
-        self.input.shape.size
+        self.input().shape.size
+    }
+
+    fn input(&self) -> &InputTensor {
+        &self.pass.input
     }
 
     /// Bytes that it holds while it runs, known beforehand: activations, packed weights and every
     /// thread's scratch.
     pub fn bytes(&self) -> usize {
-        let steps = &self.plan.steps;
+        let steps = &self.pass.plan.steps;
         let convs = || {
             steps.iter().filter_map(|step| match &step.work {
                 Work::Conv(conv) => Some(conv),
@@ -113,16 +167,16 @@ impl Executor {
         };
         let weights: usize = convs().map(|conv| conv.weight_len()).sum();
         let scratch = convs().map(|conv| conv.scratch_len()).max().unwrap_or(0);
-        let blocks = self.plan.arena_len + weights + self.machine.threads * scratch;
+        let blocks = weights + self.pass.machine.threads * scratch;
         let logits = steps.iter().filter_map(|step| step.logits.as_ref());
         let floats =
-            self.input.data.len() + logits.map(|logits| logits.values.len()).sum::<usize>();
-        blocks * size_of::<ChannelBlock>() + floats * size_of::<f32>()
+            self.input().data.len() + logits.map(|logits| logits.values.len()).sum::<usize>();
+        self.memory.bytes() + blocks * size_of::<ChannelBlock>() + floats * size_of::<f32>()
     }
 
     /// Bytes of all activations.
     pub fn activation_bytes(&self) -> usize {
-        self.plan.arena_len * size_of::<ChannelBlock>() + self.input.data.len() * size_of::<f32>()
+        self.memory.bytes() + self.input().data.len() * size_of::<f32>()
     }
 
     /// Probabilities of one volume, both plain `[z, y, x]`.
@@ -131,7 +185,7 @@ impl Executor {
     ///
     /// Where `input` does not fill the size that the executor was made for.
     pub fn probabilities(&mut self, input: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; self.input.shape.voxels()];
+        let mut out = vec![0.0; self.input().shape.voxels()];
         self.probabilities_into(input, &mut out);
         out
     }
@@ -143,7 +197,7 @@ impl Executor {
     ///
     /// Where `input` or `out` does not fill the size that the executor was made for.
     pub fn probabilities_into(&mut self, input: &[f32], out: &mut [f32]) {
-        let voxels = self.input.shape.voxels();
+        let voxels = self.input().shape.voxels();
         assert_eq!(input.len(), voxels, "executor: input does not fill the size");
         assert_eq!(out.len(), voxels, "executor: output does not fill the size");
         let mut last = Instant::now();
@@ -151,10 +205,13 @@ impl Executor {
             let now = Instant::now();
             now - std::mem::replace(&mut last, now)
         };
-        self.input.set(input);
+        self.pass.input.set(input);
         self.times[0] = lap();
-        for i in 0..self.plan.steps.len() {
-            self.step(i);
+        for i in 0..self.pass.plan.steps.len() {
+            match &mut self.memory {
+                Memory::Full(arena) => self.pass.step(arena, i),
+                Memory::Half(arena) => self.pass.step(arena, i),
+            }
             self.times[i + 1] = lap();
         }
         self.output(out);
@@ -168,10 +225,10 @@ impl Executor {
             ms: time.as_secs_f64() * 1e3,
             gflop: 0.0,
             product_gflop: 0.0,
-            megabytes: 2.0 * (self.input.shape.voxels() * size_of::<f32>()) as f64 / 1e6,
+            megabytes: 2.0 * (self.input().shape.voxels() * size_of::<f32>()) as f64 / 1e6,
         };
         let mut rows = vec![row("input", self.times[0])];
-        let steps = &self.plan.steps;
+        let steps = &self.pass.plan.steps;
         for ((step, layer), &time) in steps.iter().zip(&self.layers).zip(&self.times[1..]) {
             let reads = step.inputs.iter().chain(&step.residual);
             let read: usize =
@@ -187,7 +244,7 @@ impl Executor {
             rows.push(BlockTime {
                 gflop: layer.flop / 1e9,
                 product_gflop,
-                megabytes: ((read + written) * size_of::<ChannelBlock>()) as f64 / 1e6,
+                megabytes: ((read + written) * self.precision.element_bytes()) as f64 / 1e6,
                 ..row(&layer.name, time)
             });
         }
@@ -195,78 +252,11 @@ impl Executor {
         rows
     }
 
-    fn step(&mut self, i: usize) {
-        let (machine, shape) = (self.machine, self.plan.steps[i].shape);
-        let (rest, out) = self.arena.split(self.plan.steps[i].place.clone());
-        let steps = &self.plan.steps;
-        let nothing = View::new(Shape { size: [0; 3], blocks: 0 }, &[]);
-        let inputs = &steps[i].inputs;
-        let views: [View<'_>; MOST_INPUTS] =
-            std::array::from_fn(|k| inputs.get(k).map_or(nothing, |&from| steps[from].view(&rest)));
-        let views = &views[..inputs.len()];
-        let slab = shape.slab_len();
-        match &steps[i].work {
-            Work::Conv(conv) => {
-                let inputs = Inputs::of(views, &self.input);
-                conv.forward(machine, &inputs, shape, out, &mut self.stats);
-            }
-            Work::Norm => {
-                out.copy_from_slice(views[0].data);
-                if steps[i].finish.as_ref().is_some_and(|finish| finish.norm.is_some()) {
-                    crate::node::sums(machine, View::new(shape, out), &mut self.stats);
-                }
-            }
-            Work::MaxPool(kind) => parallel::chunks(machine.threads, out, slab, |z, out| {
-                pool::max_plane(machine.door, *kind, views[0], (shape, z), out);
-            }),
-            Work::Trilinear2 => parallel::chunks(machine.threads, out, slab, |z, out| {
-                resize::trilinear_plane(views[0], shape, z, out);
-            }),
-            Work::SumUp => sum_up::forward(machine, views, shape, out),
-            Work::Nothing => {}
-        }
-        self.finish(i);
-        self.logits(i);
-    }
-
-    /// Normalisation, activation and residual: as maps for those who read, or in place.
-    fn finish(&mut self, i: usize) {
-        let (machine, shape) = (self.machine, self.plan.steps[i].shape);
-        let Some(finish) = &mut self.plan.steps[i].finish else { return };
-        if let Some(spec) = finish.norm {
-            let affine = (finish.gamma.as_slice(), finish.beta.as_slice());
-            norm::fill_maps(&self.stats, (shape.voxels(), spec), affine, &mut finish.maps);
-        }
-        let steps = &self.plan.steps;
-        let Some(finish) = steps[i].finish.as_ref().filter(|finish| !finish.by_readers) else {
-            return;
-        };
-        let (rest, out) = self.arena.split(steps[i].place.clone());
-        let residual = steps[i].residual.map(|from| steps[from].view(&rest));
-        let activation = Activation { maps: &finish.maps, slope: finish.slope };
-        parallel::chunks(machine.threads, out, shape.slab_len(), |z, out| {
-            kernel::forward_in_place(machine.door, shape, activation, (residual, z), out);
-        });
-    }
-
-    /// The summand of the output that a step brings, where it does.
-    fn logits(&mut self, i: usize) {
-        let Some(mut summand) = self.plan.steps[i].logits.take() else { return };
-        let (rest, _) = self.arena.split(0..0);
-        let input = self.plan.steps[summand.from].view(&rest);
-        let job = Logits { input, weights: &summand.weights, bias: summand.bias };
-        let plane = summand.size[1] * summand.size[2];
-        parallel::chunks(self.machine.threads, &mut summand.values, plane, |z, out| {
-            logits::plane(self.machine.door, &job, z, out);
-        });
-        self.plan.steps[i].logits = Some(summand);
-    }
-
     /// Sums the parts of the output, coarse to fine, each voxel repeated, and gives probabilities.
     fn output(&self, out: &mut [f32]) {
-        let [_, height, width] = self.input.shape.size;
-        let steps = &self.plan.steps;
-        parallel::chunks(self.machine.threads, out, height * width, |z, plane| {
+        let [_, height, width] = self.input().shape.size;
+        let steps = &self.pass.plan.steps;
+        parallel::chunks(self.pass.machine.threads, out, height * width, |z, plane| {
             plane.fill(0.0);
             for part in steps.iter().filter_map(|step| step.logits.as_ref()) {
                 let scale = width / part.size[2];
@@ -284,16 +274,5 @@ impl Executor {
                 *value = sigmoid(*value);
             }
         });
-    }
-}
-
-impl Step {
-    /// Its result, to be activated by who reads it where that is so agreed.
-    fn view<'a>(&'a self, rest: &Rest<'a>) -> View<'a> {
-        let view = View::new(self.shape, rest.get(self.place.clone()));
-        match self.finish.as_ref().filter(|finish| finish.by_readers) {
-            Some(finish) => view.activated(Activation { maps: &finish.maps, slope: finish.slope }),
-            None => view,
-        }
     }
 }

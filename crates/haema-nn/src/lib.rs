@@ -41,7 +41,7 @@ pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use dropout::DropoutFactors;
 pub use engine::{Cpu, Engine, EngineError, Learner, Predictor};
-pub use executor::{BlockTime, Executor};
+pub use executor::{BlockTime, Executor, InferencePrecision};
 pub use haema_kernels::Door;
 pub use loss::{Loss, LossValue};
 pub use params::{Init, ParamInfo, Parameters, Precision, WeightsError};

@@ -2,7 +2,7 @@
 
 use haema_kernels::norm::{self as kernel, Activation, ChannelMap};
 use haema_kernels::{
-    ChannelBlock, ChannelStats, HalfBlock, Shape, View, half, norm_grad, pool, resize,
+    ChannelBlock, ChannelStats, Element, HalfBlock, Shape, View, half, norm_grad, pool, resize,
 };
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -53,7 +53,11 @@ pub(crate) fn norm_params<'a>(params: &'a Parameters, block: &BlockSpec) -> Norm
 }
 
 /// Sums of a tensor's planes, for a normalisation that no convolution precedes.
-pub(crate) fn sums(machine: Machine, tensor: View<'_>, stats: &mut Vec<ChannelStats>) {
+pub(crate) fn sums<E: Element>(
+    machine: Machine,
+    tensor: View<'_, E>,
+    stats: &mut Vec<ChannelStats>,
+) {
     let shape = tensor.shape;
     stats.clear();
     stats.resize(shape.size[0] * shape.blocks, ChannelStats::default());

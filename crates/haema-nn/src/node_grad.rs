@@ -2,8 +2,8 @@
 
 use haema_kernels::layout::Write;
 use haema_kernels::norm::Activation;
-use haema_kernels::norm_grad::{self, ChannelGrad, Slab};
-use haema_kernels::{ChannelStats, Shape, pool, resize};
+use haema_kernels::norm_grad::{self, ChannelGrad};
+use haema_kernels::{ChannelStats, Element, Shape, pool, resize};
 
 use crate::conv::{GradParts, Inputs, Machine};
 use crate::node::{self, Finish, Node, Step};
@@ -194,9 +194,9 @@ struct Sums<'a> {
 
 impl Sums<'_> {
     /// Over all planes, in their order.
-    fn of<'b, S: Slab>(
+    fn of<'b, E: Element>(
         self,
-        raw: impl Fn(usize) -> S + Sync + 'b,
+        raw: impl Fn(usize) -> &'b [E] + Sync + 'b,
         grad: &Tensor,
     ) -> Vec<ChannelStats> {
         let Self { machine, shape, activation, stats } = self;
@@ -209,10 +209,10 @@ impl Sums<'_> {
     }
 }
 
-fn in_place<S: Slab>(
+fn in_place<'a, E: Element>(
     machine: Machine,
     maps: (Activation<'_>, &[ChannelGrad]),
-    raw: impl Fn(usize) -> S + Sync,
+    raw: impl Fn(usize) -> &'a [E] + Sync,
     grad: &mut Tensor,
 ) {
     let shape = grad.shape;

@@ -1,39 +1,41 @@
 //! The sum of deep supervision: each tensor is repeated to the size of the finest and added.
 
+use haema_kernels::isa::Portable;
 use haema_kernels::layout::Write;
-use haema_kernels::{ChannelBlock, Shape, View};
+use haema_kernels::{ChannelBlock, Element, Shape, View};
 
 use crate::conv::Machine;
 use crate::parallel;
 
 /// Channels that the sum carries: the first block's first lane is enough for one class, but all
 /// lanes of all blocks are summed, so that any number of classes works.
-fn add(to: &mut ChannelBlock, from: &ChannelBlock) {
-    for (to, from) in to.0.iter_mut().zip(from.0) {
+fn add(to: &mut ChannelBlock, from: &impl Element) {
+    for (to, from) in to.0.iter_mut().zip(from.load(Portable)) {
         *to += from;
     }
 }
 
 /// `out[v] = Σ inputs[v / scale]`, each input's scale being the ratio of its size to `out`'s.
-pub(crate) fn forward(
+pub(crate) fn forward<E: Element>(
     machine: Machine,
-    inputs: &[View<'_>],
+    inputs: &[View<'_, E>],
     shape: Shape,
-    out: &mut [ChannelBlock],
+    out: &mut [E],
 ) {
     let [_, height, width] = shape.size;
     parallel::chunks(machine.threads, out, shape.slab_len(), |z, slab| {
         for block in 0..shape.blocks {
             for y in 0..height {
                 let start = shape.offset_in_slab(block, y, 0);
-                slab[start..start + width].fill(ChannelBlock::default());
-                for input in inputs {
-                    let scale = shape.size[1] / input.shape.size[1];
-                    let from = z / scale * input.shape.slab_len()
-                        + input.shape.offset_in_slab(block, y / scale, 0);
-                    for x in 0..width {
-                        add(&mut slab[start + x], &input.data[from + x / scale]);
+                for x in 0..width {
+                    let mut sum = ChannelBlock::default();
+                    for input in inputs {
+                        let scale = shape.size[1] / input.shape.size[1];
+                        let from = z / scale * input.shape.slab_len()
+                            + input.shape.offset_in_slab(block, y / scale, x / scale);
+                        add(&mut sum, &input.data[from]);
                     }
+                    slab[start + x].store(Portable, sum.0);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod batch_norm;
 mod networks;
+mod precision;
 
 use haema_kernels::Door;
 

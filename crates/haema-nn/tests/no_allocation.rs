@@ -5,8 +5,8 @@
 use std::alloc::System;
 
 use haema_nn::{
-    BlockSpec, ConvSpec, DropoutKind, Executor, Init, Kernel, NetSpec, NormMode, NormSpec, Op,
-    Parameters, Statistics, Up,
+    BlockSpec, ConvSpec, DropoutKind, Executor, InferencePrecision, Init, Kernel, NetSpec,
+    NormMode, NormSpec, Op, Parameters, Statistics, Up,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -59,7 +59,14 @@ fn a_second_pass_allocates_nothing() {
     let spec = NetSpec::new("test", 1, blocks);
     let params = Parameters::init(&spec, Init::HeNormal, 0.0, 1);
     let size = [8, 24, 32];
-    let mut executor = Executor::new(spec, params, size, 3).unwrap();
+    for precision in InferencePrecision::ALL {
+        let (spec, params) = (spec.clone(), params.clone());
+        let executor = Executor::with_precision(spec, params, size, (3, precision)).unwrap();
+        a_pass_allocates_nothing(executor);
+    }
+}
+
+fn a_pass_allocates_nothing(mut executor: Executor) {
     let input: Vec<f32> = (0..8 * 24 * 32).map(|i| (i % 97) as f32 / 97.0).collect();
     let mut out = vec![0.0; input.len()];
     // Which thread takes which part is chance; after some passes each has had the largest.

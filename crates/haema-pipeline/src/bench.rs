@@ -9,7 +9,7 @@ use haema_io::fs;
 use haema_methods::cnn_ds::Model;
 use haema_methods::frame::{Frame, Planes, PreprocessError, Preprocessing};
 use haema_nn::tensors::{self, NamedTensor};
-use haema_nn::{BlockTime, Door, Executor, Peak, SpecError, WeightsError};
+use haema_nn::{BlockTime, Door, Executor, InferencePrecision, Peak, SpecError, WeightsError};
 use haema_sim::builtin_head;
 use haema_volume::{CtVolume, Volume};
 use serde::{Deserialize, Serialize};
@@ -119,8 +119,8 @@ pub struct BenchReport {
     pub method: String,
     /// SHA-256 of the weights.
     pub model_sha256: String,
-    /// Of the network's arithmetic.
-    pub precision: String,
+    /// How the network keeps its tensors.
+    pub precision: InferencePrecision,
     /// Threads.
     pub threads: usize,
     /// Timed runs; one more went before them to warm up.
@@ -138,6 +138,8 @@ pub struct BenchReport {
     /// The last pass, block by block, where asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
+    /// What the network alone holds while it runs, MB of 10⁶ bytes.
+    pub network_mb: f64,
     /// Peak of the memory that the process held; none where the system does not tell.
     pub peak_rss_mb: Option<f64>,
 }
@@ -220,8 +222,20 @@ impl Network {
         threads: NonZeroUsize,
     ) -> Result<Self, BenchError> {
         let (spec, params) = (model.spec().clone(), model.parameters().clone());
-        let executor = Executor::new(spec, params, input.size(), threads.get())?;
+        let machine = (threads.get(), model.precision());
+        let executor = Executor::with_precision(spec, params, input.size(), machine)?;
         Ok(Self { executor, input })
+    }
+
+    /// Changes the instruction set that kernels use.
+    #[must_use]
+    pub fn with_door(self, door: Door) -> Self {
+        Self { executor: self.executor.with_door(door), ..self }
+    }
+
+    /// Bytes that the network holds while it runs.
+    pub fn bytes(&self) -> usize {
+        self.executor.bytes()
     }
 
     /// Times passes, after one to warm up.

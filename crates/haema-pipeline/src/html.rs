@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use haema_measure::format_ml;
+use haema_nn::InferencePrecision;
 
 use crate::report::{Input, Report, Series};
 use figure::Picture;
@@ -278,6 +279,9 @@ fn receipt(report: &Report) -> String {
         "model",
         &format!("{} {}", escape(&report.model.name), code(&report.model.sha256)),
     );
+    if receipt.settings.precision != InferencePrecision::Fp32 {
+        row(&mut page, "precision", receipt.settings.precision.name());
+    }
     row(&mut page, "mask", &code(&receipt.mask_sha256));
     page + "</dl>\n"
 }

@@ -3,6 +3,7 @@
 pub use haema_measure::{
     Compartment, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,
 };
+use haema_nn::InferencePrecision;
 use serde::{Deserialize, Serialize};
 
 /// The format of `report.json`. The number grows when a field changes its meaning or goes.
@@ -204,6 +205,14 @@ pub struct Settings {
     /// What the network ran on, where that was not the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// How the network keeps its tensors; not written where in 32 bits.
+    #[serde(default, skip_serializing_if = "is_fp32")]
+    pub precision: InferencePrecision,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_fp32(precision: &InferencePrecision) -> bool {
+    *precision == InferencePrecision::Fp32
 }
 
 /// Rounds to 3 decimals: a mm³ of volume, a µm of place. More would be noise in a file for people.

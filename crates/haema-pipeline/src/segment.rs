@@ -59,6 +59,7 @@ impl Options {
             threshold: f64::from(threshold),
             save_probability: self.save_probability,
             series: self.series.as_deref().map(job::pseudonym),
+            precision: segmenter.precision(),
             device: segmenter.device().map(str::to_owned),
         }
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use haema_methods::cnn_ds::{Model, SegmentError};
-use haema_nn::{Cpu, Engine};
+use haema_nn::{Cpu, Engine, InferencePrecision};
 use haema_volume::{CtVolume, Volume};
 
 /// A method with its weights: a scan goes in, a probability on the scan's own grid comes out.
@@ -23,6 +23,11 @@ pub trait Segmenter {
     /// What the network runs on, where that is not the CPU: its results differ in the last bits.
     fn device(&self) -> Option<&str> {
         None
+    }
+
+    /// How the network keeps its tensors, where there is one.
+    fn precision(&self) -> InferencePrecision {
+        InferencePrecision::Fp32
     }
 
     /// Above this probability a voxel belongs to the bleed, where nobody asks for another.
@@ -75,13 +80,18 @@ impl Segmenter for Model {
         self.sha256()
     }
 
+    fn precision(&self) -> InferencePrecision {
+        self.precision()
+    }
+
     fn segment(
         &self,
         ct: &CtVolume,
         threshold: f32,
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
-        segment_on(self, ct, (threshold, threads), &Cpu { threads: threads.get() })
+        let cpu = Cpu { threads: threads.get(), precision: self.precision() };
+        segment_on(self, ct, (threshold, threads), &cpu)
     }
 }
 

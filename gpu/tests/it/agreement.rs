@@ -11,7 +11,7 @@ use haema_nn::{
 use crate::generator::generated;
 use crate::gpu;
 
-const CPU: Cpu = Cpu { threads: 2 };
+const CPU: Cpu = Cpu { threads: 2, precision: haema_nn::InferencePrecision::Fp32 };
 
 /// Small, and each switch of another kind somewhere. Odd numbers of channels, so that nothing hides
 /// in padding.

@@ -40,6 +40,25 @@ fn the_network_alone_is_timed_and_its_tensors_are_those_of_the_executor() {
 }
 
 #[test]
+fn half_the_width_and_another_instruction_set_can_be_timed() {
+    let stand = Stand::new();
+    let bench = |more: &str| -> Value {
+        let ended = stand.run(&format!(
+            "bench --network-only --size 16x32x48 --repeat 1 --threads 1 --json {more}"
+        ));
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{more}");
+        serde_json::from_str(&ended.out).unwrap()
+    };
+
+    let full = bench("");
+    let half = bench("--precision bf16 --door portable");
+
+    assert_eq!((&half["precision"], &half["instructions"]), (&json!("bf16"), &json!("portable")));
+    let saved = full["network_mb"].as_f64().unwrap() - half["network_mb"].as_f64().unwrap();
+    assert!(saved > 1.0, "{full} {half}");
+}
+
+#[test]
 fn the_whole_way_is_told_part_by_part() {
     let stand = Stand::new();
     nifti::write(&stand.path("head.nii.gz"), HEAD.voxels_hu(), HEAD.grid()).unwrap();
@@ -75,7 +94,9 @@ fn what_cannot_be_timed_is_told_with_its_reason() {
         ("bench letter.txt --network-only", "found a text file: wanted DICOM"),
         ("bench letter.txt", "the scan cannot be segmented"),
         ("bench --network-only --size 16,32,33", "the network does not take this size"),
-        ("bench --precision fp8", "possible values: fp32"),
+        ("bench --precision fp8", "possible values: fp32, bf16"),
+        ("bench --network-only --door sse", "this machine has "),
+        ("bench --door portable", "--network-only"),
         ("bench --repeat 0", "wanted 1 or more"),
     ] {
         let ended = stand.run(line);

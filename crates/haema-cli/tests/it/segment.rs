@@ -59,6 +59,33 @@ fn a_batch_goes_on_after_a_bad_scan_and_a_second_run_does_nothing_twice() {
     assert!(second.err.ends_with("0 done, 1 done before, 1 failed: see out/summary.csv\n"));
 }
 
+#[test]
+fn half_the_width_marks_nearly_the_same_and_is_told_in_the_report() {
+    let stand = Stand::new();
+    nifti::write(&stand.path("head.nii.gz"), HEAD.voxels_hu(), HEAD.grid()).unwrap();
+    let run = |more: &str| {
+        let ended = stand.run(&format!("segment head.nii.gz --out out {more}"));
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let path = stand.path("out/head/mask.nii.gz");
+        (nifti::read_label(&path).unwrap().0, report(&stand, "head"))
+    };
+
+    let (full, of_full) = run("");
+    let (half, of_half) = run("--precision bf16");
+
+    // The second run was no repetition of the first, though the folder is the same.
+    assert_ne!(of_half["receipt"]["job"], of_full["receipt"]["job"]);
+    assert_eq!(of_full["receipt"]["settings"]["precision"], Value::Null);
+    assert_eq!(of_half["receipt"]["settings"]["precision"], "bf16");
+    assert!(stand.read("out/head/report.html").contains("bf16"));
+    let (full, half) = (full.as_slice(), half.as_slice());
+    let both = full.iter().zip(half).filter(|&(&a, &b)| a > 0 && b > 0).count();
+    let sizes = full.iter().chain(half).filter(|&&v| v > 0).count();
+    assert!(sizes > 1000, "no bleed to compare");
+    let dice = 2.0 * both as f64 / sizes as f64;
+    assert!(dice > 0.99, "Dice {dice}");
+}
+
 /// The network's answer must not depend on how many threads compute it.
 #[test]
 fn any_number_of_threads_gives_the_same_files() {

@@ -136,7 +136,7 @@ impl Layers<'_> {
             for first in (0..tiles).step_by(TILES) {
                 let group = Group { first, count: TILES.min(tiles - first), tiles_across };
                 let strips = &mut *self.scratch.strips;
-                group::read::<I, Z, P>(isa, (self.job.inputs, layer), group, strips);
+                group::read::<I, Z, P, _>(isa, (self.job.inputs, layer), group, strips);
                 for block in 0..self.out_blocks.len() {
                     self.read_grad::<I, Z, P>(isa, group, layer, block);
                 }

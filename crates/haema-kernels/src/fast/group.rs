@@ -2,6 +2,7 @@
 
 use super::TILES;
 use super::axis::{Axis, MOST_POINTS};
+use crate::element::Element;
 use crate::isa::Isa;
 use crate::layout::{ChannelBlock, View};
 
@@ -60,9 +61,9 @@ impl Segment {
 
 /// Reads a group's inputs, activates them, and transforms them along depth.
 #[inline(always)]
-pub(super) fn read<I: Isa, Z: Axis, P: Axis>(
+pub(super) fn read<I: Isa, Z: Axis, P: Axis, E: Element>(
     isa: I,
-    (inputs, layer): (&[View<'_>], usize),
+    (inputs, layer): (&[View<'_, E>], usize),
     group: Group,
     strips: &mut [ChannelBlock],
 ) {
@@ -146,15 +147,15 @@ pub(super) fn transform_x<I: Isa, P: Axis>(
 }
 
 /// One row of a segment through all planes that a layer reads.
-struct Rows<'a> {
-    view: View<'a>,
+struct Rows<'a, E> {
+    view: View<'a, E>,
     block: usize,
     /// First voxel `[z, y, x]`.
     corner: [isize; 3],
     width: usize,
 }
 
-impl Rows<'_> {
+impl<E: Element> Rows<'_, E> {
     /// Activates the row, transforms it along depth, and leaves each point `stride` after the last.
     /// What lies outside the tensor is zero after activation, not before.
     #[inline(always)]
@@ -162,7 +163,7 @@ impl Rows<'_> {
         let [depth, height, width] = self.view.shape.size.map(|n| n as isize);
         let [z, y, x] = self.corner;
         let (mut from, mut end) = (0, 0);
-        let mut rows: [Option<&[ChannelBlock]>; MOST_POINTS] = [None; MOST_POINTS];
+        let mut rows: [Option<&[E]>; MOST_POINTS] = [None; MOST_POINTS];
         if (0..height).contains(&y) {
             from = (-x).clamp(0, self.width as isize) as usize;
             end = (width - x).clamp(from as isize, self.width as isize) as usize;
@@ -194,7 +195,7 @@ impl Rows<'_> {
             let mut values = [zero; MOST_POINTS];
             for k in 0..Z::INPUTS {
                 if let Some(row) = rows[k] {
-                    let value = isa.mul_add(isa.load(&row[i]), scale, shift);
+                    let value = isa.mul_add(row[i].load(isa), scale, shift);
                     values[k] = isa.max(value, isa.mul(value, slope));
                 }
             }

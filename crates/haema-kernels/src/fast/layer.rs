@@ -3,17 +3,17 @@
 use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up, UpTwo};
 use super::back::{DownBack, Join, SameBack, UpBack, UpTwoBack};
 use super::group::{self, Group};
-use super::{Fast, TILES, Walk};
+use super::{Job, TILES, Walk};
+use crate::element::Element;
+use crate::element::sealed::Tensors;
 use crate::geometry::ConvKind;
 use crate::isa::{Isa, Kernel};
-use crate::layout::{ChannelBlock, ChannelStats, LANES};
+use crate::layout::{ChannelBlock, ChannelStats, LANES, View};
 use crate::store::{add_row, store};
 
 pub(super) struct Layer<'a> {
-    pub(super) fast: &'a Fast<'a>,
-    pub(super) in_blocks: usize,
-    pub(super) index: usize,
-    pub(super) out: &'a mut [ChannelBlock],
+    pub(super) job: Job<'a>,
+    pub(super) tensors: Tensors<'a>,
     pub(super) stats: &'a mut [ChannelStats],
     pub(super) scratch: Scratch<'a>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Scratch<'a> {
 impl Kernel for Layer<'_> {
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
-        match self.fast.walk {
+        match self.job.walk {
             Walk::Forward(kind) => match kind {
                 ConvKind::Same3 => self.groups::<I, Same, Same>(isa),
                 ConvKind::Plane3 => self.groups::<I, Alone, Same>(isa),
@@ -79,16 +79,15 @@ struct At {
 impl<'a> Layer<'a> {
     #[inline(always)]
     fn groups<I: Isa, Z: Axis, P: Axis>(&mut self, isa: I) {
-        let [_, height, width] = self.fast.out_shape.size;
-        let blocks = self.fast.out_shape.blocks;
+        let [_, height, width] = self.job.out_shape.size;
+        let blocks = self.job.out_shape.blocks;
         let tiles_across = width.div_ceil(P::OUTPUTS);
         let tiles = tiles_across * height.div_ceil(P::OUTPUTS);
         for first in (0..tiles).step_by(TILES) {
             let group = Group { first, count: TILES.min(tiles - first), tiles_across };
             let next = first + TILES;
             let next = Group { first: next, count: TILES.min(tiles.saturating_sub(next)), ..group };
-            let from = (self.fast.inputs, self.index);
-            group::read::<I, Z, P>(isa, from, group, self.scratch.strips);
+            self.read::<I, Z, P>(isa, group);
             for z in 0..Z::POINTS {
                 let from = (&*self.scratch.strips, z);
                 group::transform_y::<I, Z, P>(isa, from, group, self.scratch.rows);
@@ -97,7 +96,7 @@ impl<'a> Layer<'a> {
                     group::transform_x::<I, P>(isa, from, group, self.scratch.points);
                     for out_block in 0..blocks {
                         let at = At { z, y, out_block };
-                        if I::HAS_MANY_REGISTERS && self.in_blocks <= FEW_BLOCKS {
+                        if I::HAS_MANY_REGISTERS && self.job.in_blocks <= FEW_BLOCKS {
                             self.multiply_and_back_x::<I, Z, P>(isa, next, at);
                         } else {
                             self.multiply::<I, P>(isa, at);
@@ -118,12 +117,25 @@ impl<'a> Layer<'a> {
         }
     }
 
+    #[inline(always)]
+    fn read<I: Isa, Z: Axis, P: Axis>(&mut self, isa: I, group: Group) {
+        let (index, strips) = (self.job.index, &mut *self.scratch.strips);
+        match self.tensors {
+            Tensors::Full { inputs, .. } => {
+                group::read::<I, Z, P, _>(isa, (inputs, index), group, strips);
+            }
+            Tensors::Half { inputs, .. } => {
+                group::read::<I, Z, P, _>(isa, (inputs, index), group, strips);
+            }
+        }
+    }
+
     /// The matrices of one row of points and one output block.
     #[inline(always)]
     fn weights<P: Axis>(&self, at: At) -> &'a [ChannelBlock] {
-        let len = P::POINTS * self.in_blocks * LANES;
-        let row = (at.z * P::POINTS + at.y) * self.fast.out_shape.blocks + at.out_block;
-        &self.fast.weights[row * len..][..len]
+        let len = P::POINTS * self.job.in_blocks * LANES;
+        let row = (at.z * P::POINTS + at.y) * self.job.out_shape.blocks + at.out_block;
+        &self.job.weights[row * len..][..len]
     }
 
     /// For each point along x: tiles × input channels times input × output channels.
@@ -168,7 +180,7 @@ impl<'a> Layer<'a> {
         next: Group,
         at: At,
     ) {
-        let parts = TILES / T * self.fast.out_shape.blocks;
+        let parts = TILES / T * self.job.out_shape.blocks;
         for part in 0..TILES / T {
             self.prefetch::<I, Z, P>(isa, next, at, (at.out_block * TILES / T + part, parts));
             let first = part * T;
@@ -210,29 +222,18 @@ impl<'a> Layer<'a> {
         isa: I,
         next: Group,
         at: At,
-        (part, parts): (usize, usize),
+        part: (usize, usize),
     ) {
         if Z::INPUTS == 1 {
             return;
         }
-        for view in self.fast.inputs {
-            let [depth, height, width] = view.shape.size;
-            let z = (self.index * Z::INPUT_STEP + at.z).wrapping_add_signed(Z::FIRST);
-            for segment in next.segments() {
-                let y = (segment.tile[0] * P::INPUT_STEP + at.y).wrapping_add_signed(P::FIRST);
-                if z >= depth || y >= height {
-                    continue;
-                }
-                let first = segment.tile[1] * P::INPUT_STEP;
-                let end = width.min(first + segment.width::<P>());
-                let own = end.saturating_sub(first);
-                let start = view.shape.offset_in_slab(0, y, first);
-                for block in 0..view.shape.blocks {
-                    let row = &view.plane(z, block)[start..start + own];
-                    for element in &row[own * part / parts..own * (part + 1) / parts] {
-                        isa.prefetch(element);
-                    }
-                }
+        let z = (self.job.index * Z::INPUT_STEP + at.z).wrapping_add_signed(Z::FIRST);
+        match self.tensors {
+            Tensors::Full { inputs, .. } => {
+                prefetch_rows::<I, P, _>(isa, inputs, (next, z, at.y), part);
+            }
+            Tensors::Half { inputs, .. } => {
+                prefetch_rows::<I, P, _>(isa, inputs, (next, z, at.y), part);
             }
         }
     }
@@ -264,34 +265,80 @@ impl<'a> Layer<'a> {
         group: Group,
         out_block: usize,
     ) -> [I::V; 2] {
-        let shape = self.fast.out_shape;
-        let [_, height, width] = shape.size;
-        let voxels = P::OUTPUTS * P::OUTPUTS * TILES;
-        let outputs = &self.scratch.outputs[out_block * Z::POINTS * voxels..][..Z::POINTS * voxels];
-        let planes = self.out.len() / shape.slab_len();
-        let mut sums = [isa.splat(0.0); 2];
-        for t in 0..group.count {
-            let [y, x] = group.tile(t).map(|at| at * P::OUTPUTS);
-            for row in 0..P::OUTPUTS.min(height - y) {
-                for column in 0..P::OUTPUTS.min(width - x) {
-                    let at = (row * P::OUTPUTS + column) * TILES + t;
-                    let mut points = [isa.splat(0.0); MOST_POINTS];
-                    for z in 0..Z::POINTS {
-                        points[z] = isa.load(&outputs[z * voxels + at]);
-                    }
-                    let values = Z::output(isa, points);
-                    let place = shape.offset_in_slab(out_block, y + row, x + column);
-                    for (plane, &value) in values.iter().enumerate().take(planes) {
-                        let place = &mut self.out[plane * shape.slab_len() + place];
-                        store(isa, self.fast.write, value, place);
-                        sums[0] = isa.add(sums[0], value);
-                        sums[1] = isa.mul_add(value, value, sums[1]);
-                    }
+        let len = Z::POINTS * P::OUTPUTS * P::OUTPUTS * TILES;
+        let outputs = &self.scratch.outputs[out_block * len..][..len];
+        let place = (group, out_block);
+        match &mut self.tensors {
+            Tensors::Full { out, .. } => write::<I, Z, P, _>(isa, (&self.job, outputs), place, out),
+            Tensors::Half { out, .. } => write::<I, Z, P, _>(isa, (&self.job, outputs), place, out),
+        }
+    }
+}
+
+/// Asks for the part `part` of `parts` of what a group reads of plane `z` and row `row` of its tiles.
+#[inline(always)]
+fn prefetch_rows<I: Isa, P: Axis, E: Element>(
+    isa: I,
+    inputs: &[View<'_, E>],
+    (group, z, row): (Group, usize, usize),
+    (part, parts): (usize, usize),
+) {
+    for view in inputs {
+        let [depth, height, width] = view.shape.size;
+        for segment in group.segments() {
+            let y = (segment.tile[0] * P::INPUT_STEP + row).wrapping_add_signed(P::FIRST);
+            if z >= depth || y >= height {
+                continue;
+            }
+            let first = segment.tile[1] * P::INPUT_STEP;
+            let end = width.min(first + segment.width::<P>());
+            let own = end.saturating_sub(first);
+            let start = view.shape.offset_in_slab(0, y, first);
+            for block in 0..view.shape.blocks {
+                let row = &view.plane(z, block)[start..start + own];
+                for element in &row[own * part / parts..own * (part + 1) / parts] {
+                    isa.prefetch(element);
                 }
             }
         }
-        sums
     }
+}
+
+/// [`Layer::write`] in either width.
+#[inline(always)]
+fn write<I: Isa, Z: Axis, P: Axis, E: Element>(
+    isa: I,
+    (job, outputs): (&Job<'_>, &[ChannelBlock]),
+    (group, out_block): (Group, usize),
+    out: &mut [E],
+) -> [I::V; 2] {
+    let shape = job.out_shape;
+    let [_, height, width] = shape.size;
+    let voxels = P::OUTPUTS * P::OUTPUTS * TILES;
+    let outputs = &outputs[..Z::POINTS * voxels];
+    let planes = out.len() / shape.slab_len();
+    let mut sums = [isa.splat(0.0); 2];
+    for t in 0..group.count {
+        let [y, x] = group.tile(t).map(|at| at * P::OUTPUTS);
+        for row in 0..P::OUTPUTS.min(height - y) {
+            for column in 0..P::OUTPUTS.min(width - x) {
+                let at = (row * P::OUTPUTS + column) * TILES + t;
+                let mut points = [isa.splat(0.0); MOST_POINTS];
+                for z in 0..Z::POINTS {
+                    points[z] = isa.load(&outputs[z * voxels + at]);
+                }
+                let values = Z::output(isa, points);
+                let place = shape.offset_in_slab(out_block, y + row, x + column);
+                for (plane, &value) in values.iter().enumerate().take(planes) {
+                    let place = &mut out[plane * shape.slab_len() + place];
+                    store(isa, job.write, value, place);
+                    sums[0] = isa.add(sums[0], value);
+                    sums[1] = isa.mul_add(value, value, sums[1]);
+                }
+            }
+        }
+    }
+    sums
 }
 
 /// `products[t] = Σ inputs[block][t] × weights[block]`, as many tiles at a time as registers hold.

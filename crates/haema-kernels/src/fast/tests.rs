@@ -5,9 +5,11 @@ use proptest::prelude::*;
 use super::axis::{Alone, Axis, Down, MOST_POINTS, Same, Split, Up, UpTwo};
 use super::{Fast, layer, layer_planes, pack_weights, scratch_len, weight_len};
 use crate::Door;
+use crate::element::Element;
+use crate::element::tests::converted;
 use crate::geometry::ConvKind;
 use crate::isa::Portable;
-use crate::layout::{ChannelBlock, ChannelStats, LANES, Shape, View, Write};
+use crate::layout::{ChannelBlock, ChannelStats, HalfBlock, LANES, Shape, View, Write};
 use crate::norm::{Activation, ChannelMap};
 use crate::pack::Channels;
 use crate::reference::{Case, Plain, halo_is_zero, noise, read, split};
@@ -149,14 +151,18 @@ fn pending(kind: ConvKind, size: [usize; 3], channels: &[usize], out: usize) -> 
 }
 
 impl Pending {
-    fn run(&self, door: Door, write: Write, shape: Shape) -> (Vec<ChannelBlock>, ChannelStats) {
+    fn run<E: Element>(&self, door: Door, write: Write, shape: Shape) -> (Vec<E>, ChannelStats) {
         let kind = self.case.kind;
         let in_channels = self.case.in_channels();
         let channels = Channels { inputs: &in_channels, output: self.case.out_channels };
         let mut weights = vec![ChannelBlock::default(); weight_len(kind, channels)];
         pack_weights(kind, channels, |o, i, k| self.case.weight(o, i, k), &mut weights);
-        let tensors: Vec<_> = self.raw.iter().map(Plain::blocked).collect();
-        let inputs: Vec<View<'_>> = tensors
+        let blocked = |plain: &Plain| {
+            let (shape, data) = plain.blocked();
+            (shape, converted::<_, E>(&data))
+        };
+        let tensors: Vec<_> = self.raw.iter().map(blocked).collect();
+        let inputs: Vec<View<'_, E>> = tensors
             .iter()
             .zip(&self.maps)
             .map(|((shape, data), maps)| {
@@ -169,7 +175,7 @@ impl Pending {
         let nothing = ChannelBlock([f32::NAN; LANES]);
         let mut scratch =
             vec![nothing; scratch_len(kind, channels.in_blocks(), channels.out_blocks())];
-        let mut out = vec![ChannelBlock::default(); shape.len()];
+        let mut out = vec![E::default(); shape.len()];
         let mut stats = vec![ChannelStats::default(); shape.blocks];
         let planes = layer_planes(kind);
         for (i, slabs) in out.chunks_mut(planes * shape.slab_len()).enumerate() {
@@ -211,7 +217,7 @@ proptest! {
         // three axes, weight and product 2, and the sum over channels.
         let roundings = (first + second + 29) as f64;
         for door in Door::all() {
-            let (got, stats) = test.run(door, Write::Set, shape);
+            let (got, stats) = test.run::<ChannelBlock>(door, Write::Set, shape);
             let mut sums = [0.0; 2];
             for (index, &(wanted, _)) in exact.iter().enumerate() {
                 let at = split(index, shape.size);
@@ -234,6 +240,33 @@ proptest! {
             for write in [Write::Stream, Write::Add] {
                 let (again, _) = test.run(door, write, shape);
                 prop_assert!(got == again, "{write:?} gives other bits through {}", door.name());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// So its error is that of the full width and of one rounding: at most 2⁻⁸ of the value more.
+    #[test]
+    fn half_the_width_is_the_full_width_rounded_and_sums_are_the_same(
+        kind in kinds(), d in 1_usize..6, h in 1_usize..7, w in 1_usize..20,
+        first in 1_usize..35, second in 0_usize..6, out in 1_usize..18,
+    ) {
+        let even = |n: usize| if matches!(kind, ConvKind::Down3TfSame) { n.next_multiple_of(2) } else { n };
+        let channels: Vec<usize> = [first, second].into_iter().filter(|&n| n > 0).collect();
+        let mut test = pending(kind, [even(d), even(h), even(w)], &channels, out);
+        for value in test.raw.iter_mut().flat_map(|plain| &mut plain.values) {
+            *value = half::bf16::from_f32(*value).to_f32();
+        }
+        let shape = Shape::new(test.case.out_size(), out);
+        for door in Door::all() {
+            let (full, sums) = test.run::<ChannelBlock>(door, Write::Set, shape);
+            for write in [Write::Set, Write::Stream, Write::Add] {
+                let (half, of_half) = test.run::<HalfBlock>(door, write, shape);
+                prop_assert!(half == converted(&full), "{kind:?} {write:?} {}", door.name());
+                prop_assert_eq!(of_half, sums, "{}", door.name());
             }
         }
     }

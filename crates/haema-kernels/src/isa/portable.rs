@@ -57,7 +57,7 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn prefetch(self, _: &ChannelBlock) {}
+    fn prefetch<T>(self, _: &T) {}
 
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {

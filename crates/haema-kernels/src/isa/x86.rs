@@ -69,9 +69,9 @@ impl Avx2 {
 
 /// Into the second-level cache: the first is full of what is being worked on.
 #[inline(always)]
-fn prefetch(block: &ChannelBlock) {
+fn prefetch<T>(element: &T) {
     // SAFETY: every x86-64 CPU has SSE; a prefetch reads nothing that a program could see.
-    unsafe { _mm_prefetch::<_MM_HINT_T1>(block.0.as_ptr().cast()) }
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(element).cast()) }
 }
 
 /// Makes streamed stores seen: they are ordered by nothing else.
@@ -152,8 +152,8 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch(self, block: &ChannelBlock) {
-        prefetch(block);
+    fn prefetch<T>(self, element: &T) {
+        prefetch(element);
     }
 
     #[inline(always)]
@@ -308,8 +308,8 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(self, block: &ChannelBlock) {
-        prefetch(block);
+    fn prefetch<T>(self, element: &T) {
+        prefetch(element);
     }
 
     #[inline(always)]

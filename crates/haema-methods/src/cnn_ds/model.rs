@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use haema_nn::{Cpu, Engine, EngineError, NetSpec, Parameters, WeightsError};
+use haema_nn::{Cpu, Engine, EngineError, InferencePrecision, NetSpec, Parameters, WeightsError};
 use haema_volume::{CtVolume, Volume};
 use thiserror::Error;
 
@@ -18,6 +18,7 @@ pub struct Model {
     preprocessing: Preprocessing,
     sha256: String,
     metadata: BTreeMap<String, String>,
+    precision: InferencePrecision,
 }
 
 /// Why a file is not a model.
@@ -92,7 +93,8 @@ impl Model {
         };
         let name = metadata.get("name").cloned().unwrap_or_else(|| "unnamed".to_owned());
         let sha256 = params.sha256();
-        Ok(Self { name, spec, params, preprocessing, sha256, metadata })
+        let precision = InferencePrecision::default();
+        Ok(Self { name, spec, params, preprocessing, sha256, metadata, precision })
     }
 
     /// The model that comes with haema.
@@ -105,6 +107,17 @@ impl Model {
             Self::from_bytes(BUILT_IN).expect("a test reads the model that is built in");
         model.metadata.entry("licence".to_owned()).or_insert_with(|| LICENCE.to_owned());
         model
+    }
+
+    /// The same, run in another precision than 32 bits.
+    #[must_use]
+    pub fn with_precision(self, precision: InferencePrecision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// In which precision it runs.
+    pub fn precision(&self) -> InferencePrecision {
+        self.precision
     }
 
     /// Its name.
@@ -164,7 +177,7 @@ impl Model {
         prepared: Prepared,
         threads: NonZeroUsize,
     ) -> Result<Predicted, EngineError> {
-        self.predict_on(prepared, &Cpu { threads: threads.get() })
+        self.predict_on(prepared, &Cpu { threads: threads.get(), precision: self.precision })
     }
 
     /// As [`Model::predict`], on other hardware.

@@ -7,12 +7,18 @@ use super::{CnnDs, Profile};
 
 #[test]
 fn the_paper_profile_agrees_with_jax() {
-    agrees_with_jax(&Cpu { threads: 2 }, Profile::Paper);
+    agrees_with_jax(
+        &Cpu { threads: 2, precision: haema_nn::InferencePrecision::Fp32 },
+        Profile::Paper,
+    );
 }
 
 #[test]
 fn the_recommended_profile_agrees_with_jax() {
-    agrees_with_jax(&Cpu { threads: 2 }, Profile::Recommended);
+    agrees_with_jax(
+        &Cpu { threads: 2, precision: haema_nn::InferencePrecision::Fp32 },
+        Profile::Recommended,
+    );
 }
 
 /// What the first page of the training guide says of memory.

@@ -106,6 +106,7 @@ pub(crate) fn report() -> Report {
                 threshold: 0.5,
                 save_probability: false,
                 series: None,
+                precision: haema_nn::InferencePrecision::Fp32,
                 device: None,
             },
             source: "34".repeat(6),

@@ -82,6 +82,8 @@ impl Fingerprint {
 
 #[cfg(test)]
 mod tests {
+    use haema_nn::InferencePrecision;
+
     use super::*;
 
     fn settings(threshold: f64) -> Settings {
@@ -90,6 +92,7 @@ mod tests {
             threshold,
             save_probability: false,
             series: None,
+            precision: InferencePrecision::Fp32,
             device: None,
         }
     }
@@ -108,6 +111,8 @@ mod tests {
         assert_eq!(of(0.5, "aa"), first);
         assert_ne!(of(0.6, "aa"), first);
         assert_ne!(of(0.5, "bb"), first);
+        let half = Settings { precision: InferencePrecision::Bf16, ..settings(0.5) };
+        assert_ne!(fingerprint(&source, &half, "aa").unwrap(), first);
         let on_card = Settings { device: Some("a card".to_owned()), ..settings(0.5) };
         assert_ne!(fingerprint(&source, &on_card, "aa").unwrap(), first);
         fs::write_atomic(&scan.join("2.dcm"), b"two").unwrap();

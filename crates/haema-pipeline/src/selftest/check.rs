@@ -99,6 +99,7 @@ fn measure(
         threshold: f64::from(threshold),
         save_probability: false,
         series: None,
+        precision: HalfHeight.precision(),
         device: None,
     };
     let segmented = HalfHeight

@@ -8,7 +8,8 @@ use std::time::Instant;
 use haema_io::dataset::Dataset;
 use haema_io::fs;
 use haema_nn::{
-    Adam, Checkpoint, Cpu, DropoutSeed, EarlyStop, Engine, Learner, Parameters, Plateau, Precision,
+    Adam, Checkpoint, Cpu, DropoutSeed, EarlyStop, Engine, InferencePrecision, Learner, Parameters,
+    Plateau, Precision,
 };
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -230,7 +231,7 @@ impl<'a> Session<'a> {
         // The deepest case first, so that buffers are made once.
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
         let size = largest.expect("there is a training case");
-        let cpu = Cpu { threads: threads.get() };
+        let cpu = Cpu { threads: threads.get(), precision: InferencePrecision::Fp32 };
         let engine = job.engine.unwrap_or(&cpu);
         let mut trainer = engine.learner(&spec, &params, size, config.precision)?;
         let device = engine.device().map(str::to_owned);

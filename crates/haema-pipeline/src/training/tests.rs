@@ -342,7 +342,7 @@ fn a_model_names_the_device_that_it_was_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = dataset(folder.path());
     let (config, split) = (config(1), split(&dataset));
-    let card = Card(Cpu { threads: 2 });
+    let card = Card(Cpu { threads: 2, precision: haema_nn::InferencePrecision::Fp32 });
     let path = folder.path().join("on-card");
 
     let on_card = Job { engine: Some(&card), ..job(&config, &split) };
