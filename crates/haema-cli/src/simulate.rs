@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// times slower; beam hardening and noise then come from physics.
     #[arg(long)]
     projections: bool,
+    /// Rows and columns of each slice. 256 shows half the detail and takes a third of the time.
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    matrix: usize,
     /// Let N simulated raters draw each bleed, as different people would: ratersTr/simulated-<n>/. The
     /// first three differ from each other as the experts of Arab et al. 2020 did.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -61,6 +64,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         followup: args.followup,
         raters: args.raters,
         projections: args.projections,
+        matrix: args.matrix,
         dicom: args.dicom,
         threads: args.threads.unwrap_or_else(crate::all_cores),
     };

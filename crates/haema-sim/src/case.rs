@@ -1,22 +1,24 @@
 //! A whole case: one patient, their bleeds, one scan, and the truth about it.
 
+mod bleeds;
+
 use std::num::NonZeroUsize;
 
 use haema_volume::{Affine, CtVolume, Grid, Volume};
-use rand::{RngCore, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::anatomy::Anatomy;
 use crate::flow::Flow;
 use crate::head::{SimulationError, fullest_voxels};
-use crate::lattice::{Lattice, smooth_step};
-use crate::lesion::blood::{At, Blood};
+use crate::lattice::Lattice;
 use crate::lesion::level::Shape as Level;
 use crate::lesion::place::{Depth, Ground};
-use crate::lesion::{Lesion, Site, Wanted, chance};
+use crate::lesion::{Lesion, Wanted};
 use crate::mimic::Mimic;
-use crate::patient::{BRAIN, Head, Looks, Shape, Shifts, dot, fill, roughen};
+use crate::patient::{Head, Looks, Shape, Shifts, fill, roughen};
 use crate::scanner::{Protocol, scan};
+use bleeds::Bleeds;
 
 /// What is to be simulated.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +35,8 @@ pub struct CaseOptions {
     pub protocol: Option<Protocol>,
     /// Whether a drawn scan is made by projections, see [`Protocol::by_projection`].
     pub projections: bool,
+    /// Rows and columns of a drawn scan, see [`Protocol::pixels`].
+    pub pixels: usize,
     /// Pitch of the lattice on which the head is built: 1 mm shows what a scan can show, 2 mm serves
     /// a coarse network grid.
     pub pitch_mm: f32,
@@ -50,6 +54,7 @@ impl CaseOptions {
             visit: 0,
             protocol: None,
             projections: false,
+            pixels: 512,
             pitch_mm: 1.0,
             threads: NonZeroUsize::MIN,
         }
@@ -166,7 +171,7 @@ impl CaseOptions {
             let drawn = Protocol::draw(&mut source_of(self.seed, 3 + 1000 * self.visit));
             // Rays see a circle.
             let has_circle = drawn.has_circle || self.projections;
-            Protocol { by_projection: self.projections, has_circle, ..drawn }
+            Protocol { by_projection: self.projections, has_circle, pixels: self.pixels, ..drawn }
         };
         self.protocol.clone().unwrap_or_else(drawn)
     }
@@ -252,18 +257,25 @@ impl<'a> Patient<'a> {
         let down = protocol.down();
         let mut midline_shift_mm = 0.0;
         if !wanted.is_empty() {
-            bleeds.add_all((&self, &shifts, &head, depth, down), &wanted, (true, options.seed));
-            if !bleeds.made.is_empty() {
-                let flow = Flow::of(&head, &bleeds.blood_mm3(&head), self.anatomy, |point| {
-                    self.source(point)
-                });
+            bleeds.add_all(
+                (self.anatomy, &shifts, &head, depth, down),
+                &wanted,
+                (true, options.seed),
+            );
+            if !bleeds.is_empty() {
+                let blood = (&*bleeds.blood_mm3(&head), bleeds.outside_brain());
+                let flow = Flow::of(&head, blood, self.anatomy, |point| self.source(point));
                 let middle = self.shape.patient_point(self.anatomy, self.anatomy.middle_mm);
                 midline_shift_mm = f64::from(flow.after(middle)[0] - middle[0]);
                 let moved =
                     Shifts::tabulate(&lattice, threads, |point| self.source(flow.before(point)));
                 head = fill(self.anatomy, &self.looks, &moved, lattice, threads);
             }
-            bleeds.add_all((&self, &shifts, &head, depth, down), &wanted, (false, options.seed));
+            bleeds.add_all(
+                (self.anatomy, &shifts, &head, depth, down),
+                &wanted,
+                (false, options.seed),
+            );
         }
         roughen(&mut head, threads, &mut source_of(options.seed, 5));
         self.add_mimics(&mut head, (&shifts, depth, down), &bleeds.taken, options.seed);
@@ -287,118 +299,6 @@ impl Patient<'_> {
             mimic.paint(&ground, &mut hu, rng);
         }
         head.hu = hu;
-    }
-}
-
-/// Bleeds that have a shape but no colour yet.
-struct Bleeds {
-    /// Share of each node of the head that is taken.
-    taken: Vec<f32>,
-    made: Vec<Bleed>,
-}
-
-struct Bleed {
-    /// Its place among those that were wanted.
-    number: usize,
-    wanted: Wanted,
-    oedema: Oedema,
-    level: Level,
-}
-
-/// A rim of swollen brain.
-#[derive(Debug, Clone, Copy)]
-struct Oedema {
-    width_mm: f32,
-    darker_hu: f32,
-}
-
-impl Oedema {
-    fn draw(site: Site, rng: &mut impl RngCore) -> Self {
-        use rand::Rng as _;
-        let is_in_brain = matches!(site, Site::Deep | Site::Lobar | Site::Cerebellar);
-        if is_in_brain && chance(0.65, rng) {
-            Self { width_mm: rng.random_range(2.0..11.0), darker_hu: rng.random_range(5.0..13.0) }
-        } else {
-            Self { width_mm: 0.0, darker_hu: 0.0 }
-        }
-    }
-}
-
-impl Bleeds {
-    fn new(head: &Head) -> Self {
-        Self { taken: vec![0.0; head.hu.len()], made: Vec::new() }
-    }
-
-    /// Makes those that push, or those that fill.
-    fn add_all(
-        &mut self,
-        (patient, shifts, head, depth, down): (&Patient<'_>, &Shifts, &Head, &Depth, [f32; 3]),
-        wanted: &[Wanted],
-        (pushing, seed): (bool, u64),
-    ) {
-        for (number, &wanted) in wanted.iter().enumerate() {
-            if wanted.site.pushes() != pushing || wanted.volume_ml <= 0.0 {
-                continue;
-            }
-            // Each has a source of its own: that one grows changes nothing of the others.
-            let rng = &mut source_of(seed, 100 + number as u64);
-            let oedema = Oedema::draw(wanted.site, rng);
-            let anatomy = patient.anatomy;
-            let ground = Ground { anatomy, shifts, head, depth, down, taken: &self.taken };
-            let Some(level) = ground.bleed(wanted, oedema.width_mm, rng) else { continue };
-            for (own, node) in level.nodes(head.lattice) {
-                self.taken[node] += level.shares[own];
-            }
-            self.made.push(Bleed { number, wanted, oedema, level });
-        }
-    }
-
-    fn blood_mm3(&self, head: &Head) -> Vec<f32> {
-        let node_mm3 = head.lattice.node_mm3() as f32;
-        self.taken.iter().map(|share| share * node_mm3).collect()
-    }
-
-    /// Gives blood its density, and the brain beside it its oedema.
-    fn colour(self, head: &mut Head, protocol: &Protocol, seed: u64) -> (Vec<Level>, Vec<Lesion>) {
-        let down = protocol.down();
-        let mut levels = Vec::new();
-        let mut lesions = Vec::new();
-        for Bleed { number, wanted, oedema, level } in self.made {
-            let volume_ml = level.volume_ml();
-            let rng = &mut source_of(seed, 200 + number as u64);
-            let blood = Blood::draw(wanted.site, wanted.first_ml, rng);
-            let centre = level.centre_mm();
-            let mut sum_hu = 0.0;
-            for (own, node) in level.nodes(head.lattice) {
-                let depth_mm = level.depths_mm[own];
-                let swollen = oedema.darker_hu
-                    * smooth_step(-oedema.width_mm - 0.01, 0.0, depth_mm)
-                    * head.share(node, BRAIN);
-                let hu = &mut head.hu[node];
-                // White matter swells more than grey.
-                *hu -= swollen * smooth_step(42.0, 30.0, *hu);
-                let share = level.shares[own];
-                if share > 0.0 {
-                    let point = level.lattice.point(level.lattice.index(own));
-                    let way = std::array::from_fn(|axis| point[axis] - centre[axis] as f32);
-                    let blood_hu =
-                        blood.hu_at(At { point, way, depth_mm, below_mm: dot(way, down) });
-                    *hu += share * (blood_hu - *hu);
-                    sum_hu += f64::from(share) * f64::from(blood_hu);
-                }
-            }
-            lesions.push(Lesion {
-                number,
-                site: wanted.site,
-                volume_ml,
-                scanned_ml: 0.0,
-                centre_lps_mm: protocol.to_scan(centre),
-                mean_hu: sum_hu * head.lattice.node_mm3() / (1000.0 * volume_ml),
-                texture: blood.texture(),
-            });
-            levels.push(level);
-        }
-        (levels, lesions)
     }
 }
 

@@ -4,7 +4,7 @@
 //! free of divergence, except where blood comes (a source) and where CSF leaves (sinks; and a little of
 //! the brain's own blood, where CSF is not enough). It is the
 //! slope of a potential `φ` with `∇·(κ∇φ) = s` within the skull and no flow through it; falx and
-//! tentorium have a small `κ`. Following that velocity for one unit of time moves the tissue; followed
+//! tentorium have a small `κ`, brainstem and cerebellum a smaller one than the rest. Following that velocity for one unit of time moves the tissue; followed
 //! backwards it tells where the tissue at a point came from.
 
 use std::num::NonZeroUsize;
@@ -18,7 +18,9 @@ use crate::patient::{BRAIN, CAVITY, CSF, Head, VENTRICLE};
 /// Pitch of the potential.
 const PITCH_MM: f32 = 4.0;
 /// How well a fold of the dura conducts against brain.
-const DURA_CONDUCTS: f32 = 0.03;
+const DURA_CONDUCTS: f32 = 0.005;
+/// The same of brainstem and cerebellum: nerves, vessels and the narrow fossa hold them.
+const HELD_CONDUCTS: f32 = 0.1;
 /// No more than this share of the CSF can leave.
 const CSF_TO_GIVE: f32 = 0.75;
 /// How easily ventricles give way, against sulci.
@@ -27,8 +29,11 @@ const VENTRICLES_GIVE: f32 = 2.0;
 /// sooner than its folds close. Set so that midlines shift as far as they do in patients, see the table
 /// in docs/simulator.
 const BESIDE_GIVES: f32 = 0.4;
-/// Share of brain that is blood in its vessels, and leaves where CSF does not make enough room.
-const VESSELS: f32 = 0.03;
+/// The same for bleeds between brain and skull, which lie along the whole hemisphere.
+const OUTSIDE_GIVES: f32 = 0.1;
+/// Share of brain that leaves where CSF does not make enough room: blood in its vessels, and some of the
+/// fluid that young heads, all sulci closed, have too little of here.
+const VESSELS: f32 = 0.05;
 /// As wide as this on either side, CSF belongs to neither half.
 const MIDDLE_MM: f32 = 6.0;
 /// Steps along the velocity.
@@ -51,10 +56,11 @@ impl Flow {
     /// The flow that bleeds cause.
     ///
     /// * `blood_mm3` — volume of blood that came, at each node of the head.
+    /// * `outside_brain` — the share of it that came between brain and skull.
     /// * `source` — the map from the patient to the anatomy, to find folds of the dura.
     pub(crate) fn of(
         head: &Head,
-        blood_mm3: &[f32],
+        (blood_mm3, outside_brain): (&[f32], f32),
         anatomy: &Anatomy,
         source: impl Fn([f32; 3]) -> [f32; 3],
     ) -> Self {
@@ -66,12 +72,19 @@ impl Flow {
         let within = largest_part(&lattice, (0..lattice.len()).map(is_within).collect());
         let left_of = |node| source(lattice.point(lattice.index(node)))[0];
         let left_mm: Vec<f32> = (0..lattice.len()).map(left_of).collect();
-        let sources = sources_mm3(head, blood_mm3, &lattice, (&within, &left_mm));
+        let beside_gives = BESIDE_GIVES + outside_brain * (OUTSIDE_GIVES - BESIDE_GIVES);
+        let sources = sources_mm3(head, (blood_mm3, beside_gives), &lattice, (&within, &left_mm));
         let links = Links::between(&lattice, &within, |a, b| {
-            let middle = |t: f32| std::array::from_fn(|axis| a[axis] + t * (b[axis] - a[axis]));
-            [0.2, 0.4, 0.6, 0.8]
-                .into_iter()
-                .any(|t| anatomy.tissue_at(source(middle(t))) == Tissue::Dura)
+            let tissue = |t: f32| {
+                let point = std::array::from_fn(|axis| a[axis] + t * (b[axis] - a[axis]));
+                anatomy.tissue_at(source(point))
+            };
+            let along = [0.2, 0.4, 0.6, 0.8].map(tissue);
+            match () {
+                () if along.contains(&Tissue::Dura) => DURA_CONDUCTS,
+                () if along.iter().any(|tissue| is_held(*tissue)) => HELD_CONDUCTS,
+                () => 1.0,
+            }
         });
         let potential = links.solve(&sources);
         let to_wall_mm = lattice.distance_mm(NonZeroUsize::MIN, |node| !within[node]);
@@ -119,10 +132,11 @@ fn largest_part(lattice: &Lattice, within: Vec<bool>) -> Vec<bool> {
 /// Blood comes, and as much CSF leaves, or blood from the brain's vessels where that is not enough:
 /// mm³ in the volume of each node.
 ///
+/// * `beside_gives` — how easily the bleed's own side gives way, against the other.
 /// * `left_mm` — how far each node lies to the left of the middle, in the anatomy.
 fn sources_mm3(
     head: &Head,
-    blood_mm3: &[f32],
+    (blood_mm3, beside_gives): (&[f32], f32),
     lattice: &Lattice,
     (within, left_mm): (&[bool], &[f32]),
 ) -> Vec<f32> {
@@ -138,7 +152,7 @@ fn sources_mm3(
         if blood_mm3[offset] <= 0.5 * node_mm3 {
             // Ventricles give way more easily than sulci: they are further from the bone.
             let spare = head.share(offset, CSF) + VENTRICLES_GIVE * head.share(offset, VENTRICLE);
-            csf[node] += node_mm3 * spare;
+            csf[node] += node_mm3 * CSF_TO_GIVE * spare;
             brain[node] += node_mm3 * VESSELS * head.share(offset, BRAIN);
         }
     }
@@ -147,29 +161,56 @@ fn sources_mm3(
     let blood_total = total(&blood);
     let left_mm3: f32 = blood.iter().enumerate().map(|(node, mm3)| of_left(node) * mm3).sum();
     let left_share = left_mm3 / blood_total.max(f32::MIN_POSITIVE);
-    for (node, csf) in csf.iter_mut().enumerate() {
+    let gives = |node: usize| {
         let of_left = of_left(node);
         let beside = left_share * of_left + (1.0 - left_share) * (1.0 - of_left);
-        *csf *= 1.0 - (1.0 - BESIDE_GIVES) * beside;
-    }
-    let [csf_total, brain_total] = [&csf, &brain].map(|part| total(part));
-    let from_csf = blood_total.min(CSF_TO_GIVE * csf_total);
-    let from_brain = (blood_total - from_csf).min(brain_total);
-    let factor = |given: f32, total: f32| if total > 0.0 { given / total } else { 0.0 };
-    let blood_factor = factor(from_csf + from_brain, blood_total);
-    let csf_factor = factor(from_csf, csf_total);
-    let brain_factor = factor(from_brain, brain_total);
-    let sum = |node: usize| {
-        blood_factor * blood[node] - csf_factor * csf[node] - brain_factor * brain[node]
+        1.0 - (1.0 - beside_gives) * beside
     };
+    let gives: Vec<f32> = (0..lattice.len()).map(gives).collect();
+    let from_csf = give(&csf, &gives, blood_total);
+    let from_brain = give(&brain, &gives, blood_total - total(&from_csf));
+    // Blood that finds no room does not push; what room is given to no blood is a matter of rounding.
+    let room = total(&from_csf) + total(&from_brain);
+    let blood_factor = if blood_total > 0.0 { room / blood_total } else { 0.0 };
+    let sum = |node: usize| blood_factor * blood[node] - from_csf[node] - from_brain[node];
     (0..lattice.len()).map(sum).collect()
+}
+
+/// What each node gives so that all together give as much as is wanted, or all they have: in proportion
+/// to what it has and how easily it gives, and no more than it has.
+fn give(has: &[f32], easily: &[f32], wanted: f32) -> Vec<f32> {
+    let at = |level: f32| {
+        has.iter().zip(easily).map(move |(has, easily)| has * (level * easily).min(1.0))
+    };
+    // At the upper end all have given all.
+    let (mut low, mut high) = (0.0, 1.0 / OUTSIDE_GIVES);
+    // As exact as single precision is.
+    for _ in 0..30 {
+        let middle = 0.5 * (low + high);
+        if at(middle).sum::<f32>() < wanted {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    at(high).collect()
+}
+
+fn is_held(tissue: Tissue) -> bool {
+    matches!(
+        tissue,
+        Tissue::Brainstem
+            | Tissue::SpinalCord
+            | Tissue::CerebellarCortex
+            | Tissue::CerebellarWhiteMatter
+    )
 }
 
 impl Links {
     fn between(
         lattice: &Lattice,
         within: &[bool],
-        is_parted: impl Fn([f32; 3], [f32; 3]) -> bool,
+        conducts: impl Fn([f32; 3], [f32; 3]) -> f32,
     ) -> Self {
         let steps = [1, lattice.size[2], lattice.plane_len()];
         let mut conduct = vec![[0.0; 3]; lattice.len()];
@@ -183,7 +224,7 @@ impl Links {
                 }
                 let mut beside = point;
                 beside[axis] += lattice.pitch_mm;
-                conduct[offset][axis] = if is_parted(point, beside) { DURA_CONDUCTS } else { 1.0 };
+                conduct[offset][axis] = conducts(point, beside);
             }
         }
         Self { steps, conduct }
@@ -273,7 +314,7 @@ mod tests {
             if from < 15.0 { head.lattice.node_mm3() as f32 } else { 0.0 }
         };
         let blood_mm3: Vec<f32> = (0..head.hu.len()).map(blood_at).collect();
-        let flow = Flow::of(&head, &blood_mm3, &anatomy, |point| point);
+        let flow = Flow::of(&head, (&blood_mm3, 0.0), &anatomy, |point| point);
         (head, flow)
     }
 
@@ -287,6 +328,20 @@ mod tests {
         assert!(moved[1].abs() < 0.3 && moved[2].abs() < 0.3, "not aside: {moved:?}");
         let back = flow.before(moved);
         assert!(back.iter().all(|v| v.abs() < 0.1), "back where it was: {back:?}");
+    }
+
+    #[test]
+    fn what_gives_most_easily_gives_first_and_nothing_gives_more_than_it_has() {
+        let (has, easily) = ([10.0, 10.0, 30.0], [1.0, 0.5, 0.1]);
+
+        let part = give(&has, &easily, 9.0);
+        assert!(part.iter().zip([5.0, 2.5, 1.5]).all(|(a, b)| (a - b).abs() < 1e-4), "{part:?}");
+
+        let full = give(&has, &easily, 36.0);
+        assert!(full[0] == 10.0 && full[1] == 10.0 && (full[2] - 16.0).abs() < 1e-3, "{full:?}");
+        let all = give(&has, &easily, 99.0);
+        assert!((all.iter().sum::<f32>() - 50.0).abs() < 1e-3, "{all:?}");
+        assert!(give(&has, &easily, 0.0).iter().sum::<f32>() < 1e-3);
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub(crate) mod place;
 
 use rand::{Rng as _, RngCore};
 
+use crate::anatomy::Tissue;
+
 /// Where a bleed lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Site {
@@ -66,6 +68,16 @@ impl Site {
         }
     }
 
+    /// What holds it: brain tissue, or one of the spaces in and around the brain.
+    pub fn compartment(self) -> &'static str {
+        match self {
+            Self::Deep | Self::Lobar | Self::Cerebellar | Self::Brainstem => "intraparenchymal",
+            Self::Intraventricular | Self::Subarachnoid | Self::Subdural | Self::Epidural => {
+                self.name()
+            }
+        }
+    }
+
     /// Whether it takes room of its own, rather than fill a space that is there.
     pub(crate) fn pushes(self) -> bool {
         !matches!(self, Self::Intraventricular | Self::Subarachnoid)
@@ -82,6 +94,46 @@ impl Site {
             Self::Subarachnoid => [0.2, 40.0],
             Self::Subdural | Self::Epidural => [0.3, 150.0],
         }
+    }
+}
+
+/// The part of the brain in which a bleed began, as the anatomy has it: that of the point it grew from.
+///
+/// Label maps know no lobes: of a lobar bleed it is known that it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is named by its name")]
+pub enum Place {
+    BasalGanglia,
+    Thalamus,
+    Lobe,
+    Brainstem,
+    Cerebellum,
+    Ventricle,
+}
+
+impl Place {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BasalGanglia => "basal ganglia",
+            Self::Thalamus => "thalamus",
+            Self::Lobe => "lobe",
+            Self::Brainstem => "brainstem",
+            Self::Cerebellum => "cerebellum",
+            Self::Ventricle => "ventricle",
+        }
+    }
+
+    /// The place of a tissue in which bleeds are begun.
+    pub(crate) fn of(tissue: Tissue) -> Option<Self> {
+        Some(match tissue {
+            Tissue::BasalGanglia => Self::BasalGanglia,
+            Tissue::Thalamus => Self::Thalamus,
+            Tissue::WhiteMatter => Self::Lobe,
+            Tissue::Brainstem => Self::Brainstem,
+            Tissue::CerebellarWhiteMatter => Self::Cerebellum,
+            _ => return None,
+        })
     }
 }
 
@@ -103,6 +155,10 @@ pub struct Lesion {
     pub number: usize,
     /// Where it is.
     pub site: Site,
+    /// Where it began; none of bleeds in the spaces around the brain.
+    pub place: Option<Place>,
+    /// Share of its volume to the left of the middle of the anatomy, before it pushed: 0 to 1.
+    pub left_share: f64,
     /// Its volume: the integral of its share over the head.
     pub volume_ml: f64,
     /// What of it lies in the scanned slices.
@@ -113,6 +169,20 @@ pub struct Lesion {
     pub mean_hu: f64,
     /// How its blood is arranged.
     pub texture: &'static str,
+}
+
+/// Less than this share on the other side leaves a bleed on its side.
+const ONE_SIDED: f64 = 0.7;
+
+impl Lesion {
+    /// The patient's side that holds 70 % of it: `left`, `right`, or `both` where neither does.
+    pub fn side(&self) -> &'static str {
+        match self.left_share {
+            left if left >= ONE_SIDED => "left",
+            left if left <= 1.0 - ONE_SIDED => "right",
+            _ => "both",
+        }
+    }
 }
 
 /// How often each site is the first bleed of a head. Deep and lobar bleeds lead among strokes, those
@@ -188,8 +258,11 @@ impl Wanted {
         Self { site, volume_ml, first_ml: volume_ml }
     }
 
+    /// Grown or shrunk; nobody is scanned with more than the largest of its site.
     fn resized(self, factor: f64) -> Self {
-        Self { volume_ml: factor * self.volume_ml, ..self }
+        let [_, most] = self.site.range_ml();
+        let volume_ml = (factor * self.volume_ml).min(most.max(self.volume_ml));
+        Self { volume_ml, ..self }
     }
 }
 

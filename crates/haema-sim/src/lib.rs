@@ -31,6 +31,6 @@ pub use case::{
     simulate_on_grid,
 };
 pub use head::{HeadOptions, SimulatedHead, SimulationError, builtin_head, simulate_head};
-pub use lesion::{Lesion, Site, Wanted};
+pub use lesion::{Lesion, Place, Site, Wanted};
 pub use mimic::Mimic;
 pub use scanner::Protocol;

@@ -35,6 +35,8 @@ pub enum Mimic {
     Tumour,
     /// The cut around a flap of bone.
     Craniotomy,
+    /// The same over a hole in the brain, full of fluid, and of air where the operation was lately.
+    ResectionCavity,
     /// A tube from a hole in the bone into a ventricle.
     Shunt,
     /// A clip of metal at the base, with streaks.
@@ -43,7 +45,7 @@ pub enum Mimic {
 
 impl Mimic {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ChoroidCalcification,
         Self::PinealCalcification,
         Self::BasalGangliaCalcification,
@@ -55,6 +57,7 @@ impl Mimic {
         Self::OldInfarct,
         Self::Tumour,
         Self::Craniotomy,
+        Self::ResectionCavity,
         Self::Shunt,
         Self::Clip,
     ];
@@ -73,6 +76,7 @@ impl Mimic {
             Self::OldInfarct => "old-infarct",
             Self::Tumour => "tumour",
             Self::Craniotomy => "craniotomy",
+            Self::ResectionCavity => "resection-cavity",
             Self::Shunt => "shunt",
             Self::Clip => "clip",
         }
@@ -89,7 +93,7 @@ impl Mimic {
             Self::BasalGangliaCalcification => 0.06,
             Self::Tumour => 0.05,
             Self::Contrast | Self::Craniotomy | Self::Shunt => 0.03,
-            Self::Clip => 0.02,
+            Self::ResectionCavity | Self::Clip => 0.02,
         }
     }
 
@@ -170,7 +174,10 @@ impl Mimic {
                 mass(ground, hu, place, (volume_ml, hu_inside, 14.0), rng);
             }
             Self::Fracture => crack(ground, hu, rng),
-            Self::Craniotomy => flap(ground, hu, rng),
+            Self::Craniotomy => {
+                flap(ground, hu, rng);
+            }
+            Self::ResectionCavity => hollow(ground, hu, rng),
             Self::Shunt => tube(ground, hu, rng),
             Self::Clip => {
                 let place = find(
@@ -286,9 +293,14 @@ fn crack(ground: &Ground<'_>, hu: &mut [f32], rng: &mut impl RngCore) {
     }
 }
 
-/// The saw-cut around a round flap of bone; sometimes the flap is left out.
-fn flap(ground: &Ground<'_>, hu: &mut [f32], rng: &mut impl RngCore) {
-    let Some((place, outwards)) = vault(ground, rng) else { return };
+/// The saw-cut around a round flap of bone; sometimes the flap is left out. Returns its middle on the
+/// inner face of the skull, and the way outwards.
+fn flap(
+    ground: &Ground<'_>,
+    hu: &mut [f32],
+    rng: &mut impl RngCore,
+) -> Option<([f32; 3], [f32; 3])> {
+    let (place, outwards) = vault(ground, rng)?;
     let radius_mm = rng.random_range(16.0_f32..38.0);
     let is_left_out = chance(0.3, rng);
     for (node, point) in nodes_around(&ground.head.lattice, place, radius_mm + 18.0) {
@@ -301,6 +313,27 @@ fn flap(ground: &Ground<'_>, hu: &mut [f32], rng: &mut impl RngCore) {
             hu[node] -= gone * (hu[node] - 25.0);
         }
     }
+    Some((place, outwards))
+}
+
+/// A hole in the brain under a flap: fluid with a little blood in it; air rises to its top.
+fn hollow(ground: &Ground<'_>, hu: &mut [f32], rng: &mut impl RngCore) {
+    let Some((wall, outwards)) = flap(ground, hu, rng) else { return };
+    let volume_ml = rng.random_range(4.0..45.0);
+    let radius_mm = (238.7 * volume_ml as f32).cbrt();
+    let centre = std::array::from_fn(|axis| wall[axis] - 0.8 * radius_mm * outwards[axis]);
+    let fluid_hu = rng.random_range(9.0..20.0);
+    // Where the surface of the fluid lies, upwards from the middle; above all of it where there is no air.
+    let surface_mm =
+        if chance(0.4, rng) { radius_mm * rng.random_range(-0.2..0.8) } else { f32::INFINITY };
+    let lattice = ground.head.lattice;
+    paint_blob(ground, centre, volume_ml, 0.0, rng, |node, share, _| {
+        let point = lattice.point(lattice.index(node));
+        let way: [f32; 3] = std::array::from_fn(|axis| point[axis] - centre[axis]);
+        let air = smooth_step(-0.5, 0.5, (-dot(way, ground.down) - surface_mm) / lattice.pitch_mm);
+        let there_hu = fluid_hu + air * (-1000.0 - fluid_hu);
+        hu[node] += share * (there_hu - hu[node]);
+    });
 }
 
 /// A tube of silicone with barium, from the vault into a ventricle.

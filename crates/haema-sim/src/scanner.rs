@@ -1,11 +1,15 @@
 //! The scanner: slices through a head, as thick and as noisy as asked for.
 
 mod beam;
+mod coarse;
 mod fan;
+mod motion;
 mod noise;
 mod pose;
 mod projection;
 mod protocol;
+mod scatter;
+mod surround;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -13,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use haema_volume::{CtVolume, Grid, Vec3, Volume, VolumeError, add};
 
+use pose::Pose;
 pub use protocol::Protocol;
 
 use crate::body::sub_slices;
@@ -32,12 +37,11 @@ pub(crate) struct Scanned {
     pub(crate) lesion_ml: Vec<f64>,
 }
 
-/// A voxel on its way through the scanner.
+/// A voxel that has been scanned: small, because a scan of thin slices has many.
 #[derive(Debug, Clone, Copy, Default)]
 struct Voxel {
-    hu: f32,
     bleed: f32,
-    largest: f32,
+    hu: i16,
     lesion: u8,
 }
 
@@ -56,38 +60,22 @@ pub(crate) fn scan(
     let columns = size[2];
     let slice_ml = Mutex::new(vec![vec![0.0_f64; size[0]]; shapes.len()]);
     each_plane(&mut voxels, size[1] * columns, threads, |z, plane| {
-        let mut hu = vec![0.0; plane.len()];
-        let passes = passes_of(grid, z, protocol);
-        for (pass, weight) in &passes {
-            pass.add_to(&mut hu, columns, (&head.lattice, &head.hu), *weight, AIR_HU);
-        }
-        protocol.surround(grid, z, &mut hu);
-        if protocol.by_projection {
-            projection::scan(&mut hu, grid, protocol, z);
-            protocol.sharpen(grid, &mut hu);
-        } else {
-            beam::harden(&mut hu, grid, protocol.hardening);
-            protocol.blur(grid, &mut hu);
-            protocol.sharpen(grid, &mut hu);
-            noise::add(&mut hu, grid, protocol, z);
-        }
-        protocol.store(grid, &mut hu);
+        let hu = picture(head, grid, protocol, z);
         for (voxel, hu) in plane.iter_mut().zip(&hu) {
-            voxel.hu = *hu;
+            // Stored are whole Hounsfield units of twelve bits.
+            voxel.hu = *hu as i16;
         }
-        let mut share = vec![0.0; plane.len()];
+        let passes = passes_of(grid, z, protocol.poses_of(z));
+        let mut largest = vec![0.0; plane.len()];
         for (number, shape) in shapes.iter().enumerate() {
-            share.fill(0.0);
-            for (pass, weight) in &passes {
-                pass.add_to(&mut share, columns, (&shape.lattice, &shape.shares), *weight, 0.0);
-            }
+            let share = seen(&passes, (&shape.lattice, &shape.shares), grid, 0.0);
             let filled: f64 = share.iter().map(|&share| f64::from(share)).sum();
             slice_ml.lock().unwrap_or_else(PoisonError::into_inner)[number][z] =
                 filled * grid.voxel_volume_mm3(z) / 1000.0;
-            for (voxel, share) in plane.iter_mut().zip(&share) {
+            for ((voxel, largest), share) in plane.iter_mut().zip(&mut largest).zip(&share) {
                 voxel.bleed += share;
-                if *share > voxel.largest {
-                    (voxel.largest, voxel.lesion) =
+                if *share > *largest {
+                    (*largest, voxel.lesion) =
                         (*share, u8::try_from(number + 1).unwrap_or(u8::MAX));
                 }
             }
@@ -98,7 +86,7 @@ pub(crate) fn scan(
     let lesion_ml = slice_ml.iter().map(|slices| slices.iter().sum()).collect();
     let field = |of: fn(&Voxel) -> f32| Volume::new(size, voxels.iter().map(of).collect());
     Ok(Scanned {
-        ct: CtVolume::new(field(|voxel| voxel.hu)?, grid.clone())?,
+        ct: CtVolume::new(field(|voxel| f32::from(voxel.hu))?, grid.clone())?,
         bleed_shares: field(|voxel| voxel.bleed)?,
         lesion_of: Volume::new(size, voxels.iter().map(|voxel| voxel.lesion).collect())?,
         lesion_ml,
@@ -106,6 +94,44 @@ pub(crate) fn scan(
 }
 
 const AIR_HU: f32 = -1000.0;
+
+/// The picture of a slice, as it is stored.
+fn picture(head: &Head, grid: &Grid, protocol: &Protocol, z: usize) -> Vec<f32> {
+    let (before, after) = protocol.poses_of(z);
+    let taken = |pose: Pose| {
+        let passes = passes_of(grid, z, (pose, None));
+        let mut hu = seen(&passes, (&head.lattice, &head.hu), grid, AIR_HU);
+        surround::draw(protocol, grid, z, &mut hu);
+        hu
+    };
+    let mut hu = taken(before);
+    let moved = after.map(taken);
+    if protocol.by_projection {
+        projection::scan((&mut hu, moved.as_deref()), grid, protocol, z);
+        protocol.sharpen(grid, &mut hu);
+    } else {
+        if let Some(moved) = moved {
+            motion::mix(&mut hu, &moved, grid);
+        }
+        beam::harden(&mut hu, grid, protocol.hardening);
+        scatter::cup(&mut hu, grid, protocol.scatter);
+        protocol.blur(grid, &mut hu);
+        protocol.sharpen(grid, &mut hu);
+        noise::add(&mut hu, grid, protocol, z);
+    }
+    protocol.store(grid, &mut hu);
+    hu
+}
+
+/// A field, averaged over the levels of a slice.
+fn seen(passes: &[(Pass, f32)], field: (&Lattice, &[f32]), grid: &Grid, outside: f32) -> Vec<f32> {
+    let [_, rows, columns] = grid.size();
+    let mut plane = vec![0.0; rows * columns];
+    for (pass, weight) in passes {
+        pass.add_to(&mut plane, columns, field, *weight, outside);
+    }
+    plane
+}
 
 /// One level through the head: where its first voxel lies in the head's frame, and the steps from
 /// voxel to voxel, all in mm.
@@ -116,22 +142,24 @@ struct Pass {
     y_step: [f32; 3],
 }
 
-/// The levels of a slice, and their share of it.
-fn passes_of(grid: &Grid, z: usize, protocol: &Protocol) -> Vec<(Pass, f32)> {
+/// The levels of a slice, and their share of it: half of each pose, where the head moves.
+fn passes_of(grid: &Grid, z: usize, (before, after): (Pose, Option<Pose>)) -> Vec<(Pass, f32)> {
     let count = (grid.slice_thickness_mm(z) / SUB_SLICE_MM).ceil().max(1.0) as usize;
-    let pose = protocol.pose_of(z);
     let single = |v: Vec3| v.map(|v| v as f32);
-    let levels = sub_slices(grid, z, count).into_iter();
-    levels
-        .map(|(shift, weight)| {
+    let share = if after.is_some() { 0.5 } else { 1.0 };
+    let poses = std::iter::once(before).chain(after);
+    let levels = |pose: Pose| {
+        let levels = sub_slices(grid, z, count).into_iter();
+        levels.map(move |(shift, weight)| {
             let pass = Pass {
                 start: single(pose.to_head(add(grid.slice_origin_lps_mm(z), shift))),
                 x_step: single(pose.turn_to_head(grid.x_step_lps_mm())),
                 y_step: single(pose.turn_to_head(grid.y_step_lps_mm())),
             };
-            (pass, weight as f32)
+            (pass, share * weight as f32)
         })
-        .collect()
+    };
+    poses.flat_map(levels).collect()
 }
 
 impl Pass {

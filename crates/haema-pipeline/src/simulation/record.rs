@@ -1,6 +1,6 @@
 //! All that is known of a simulated case.
 
-use haema_sim::{Lesion, Mimic, SimulatedCase, Site};
+use haema_sim::{Lesion, Mimic, Place, SimulatedCase, Site};
 use serde::{Deserialize, Serialize};
 
 use super::SIMULATION_SCHEMA;
@@ -45,6 +45,13 @@ pub struct LesionRecord {
     pub lesion: usize,
     /// Where it is.
     pub site: String,
+    /// The part of the brain in which it began; `n/a` of bleeds around the brain. Of a lobe it is not
+    /// known which.
+    pub place: String,
+    /// The patient's side that holds 70 % of it: `left`, `right`, or `both` where neither does.
+    pub side: String,
+    /// What holds it.
+    pub compartment: String,
     /// Its value in the map of subtypes.
     pub subtype: u8,
     /// Its volume in the head.
@@ -107,6 +114,9 @@ impl LesionRecord {
         Self {
             lesion: lesion.number + 1,
             site: site.name().to_owned(),
+            place: lesion.place.map_or("n/a", Place::name).to_owned(),
+            side: lesion.side().to_owned(),
+            compartment: site.compartment().to_owned(),
             subtype: site.subtype(),
             volume_ml: lesion.volume_ml,
             scanned_ml: lesion.scanned_ml,

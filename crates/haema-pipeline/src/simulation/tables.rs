@@ -67,22 +67,20 @@ fn participants(records: &[CaseRecord]) -> Participants {
 }
 
 fn truth(records: &[CaseRecord]) -> String {
-    let mut text =
-        "case_id,lesion,site,subtype,volume_ml,scanned_ml,centre_left_mm,centre_back_mm,\
-                    centre_top_mm,mean_hu,texture\n"
-            .to_owned();
+    let mut text = "case_id,lesion,site,compartment,place,side,subtype,volume_ml,scanned_ml,\
+                    centre_left_mm,centre_back_mm,centre_top_mm,mean_hu,texture,midline_shift_mm\n"
+        .to_owned();
     for record in records {
-        for lesion in &record.lesions {
-            let [left, back, top] = lesion.centre_lps_mm;
-            let LesionRecord {
-                lesion, site, subtype, volume_ml, scanned_ml, mean_hu, texture, ..
-            } = lesion;
+        for known in &record.lesions {
+            let [left, back, top] = known.centre_lps_mm;
+            let LesionRecord { lesion, site, compartment, place, side, .. } = known;
+            let LesionRecord { subtype, volume_ml, scanned_ml, mean_hu, texture, .. } = known;
             // Writing to a string cannot fail.
             let _infallible = writeln!(
                 text,
-                "{},{lesion},{site},{subtype},{volume_ml:.6},{scanned_ml:.6},{left:.2},{back:.2},\
-                 {top:.2},{mean_hu:.2},{texture}",
-                record.case_id
+                "{},{lesion},{site},{compartment},{place},{side},{subtype},{volume_ml:.6},\
+                 {scanned_ml:.6},{left:.2},{back:.2},{top:.2},{mean_hu:.2},{texture},{:.2}",
+                record.case_id, record.midline_shift_mm
             );
         }
     }

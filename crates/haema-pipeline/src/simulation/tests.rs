@@ -9,6 +9,7 @@ fn order() -> Order {
         followup: false,
         raters: 0,
         projections: false,
+        matrix: 512,
         dicom: false,
         threads: NonZeroUsize::MIN,
     }
@@ -77,6 +78,10 @@ fn impossible_settings_are_refused() {
 
     assert_eq!(refuse(&Order { cases: 0, ..order() }), "number of cases 0: wanted 1 or more");
     assert_eq!(refuse(&Order { raters: 10, ..order() }), "number of raters 10: wanted 0 to 9");
+    assert_eq!(
+        refuse(&Order { matrix: 4000, ..order() }),
+        "matrix of 4000 pixels: wanted 16 to 2048 pixels"
+    );
     assert_eq!(
         refuse(&Order { blank: 1.5, ..order() }),
         "share without a bleed 1.5: wanted a share from 0 to 1"

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use rand::{Rng as _, RngCore};
 
 use super::level::{Shape, Spot, solve};
-use super::{Site, Wanted, chance};
+use super::{Place, Site, Wanted, chance};
 use crate::anatomy::{Anatomy, Tissue};
 use crate::lattice::{Block, Lattice, nodes_around, smooth_step};
 use crate::patient::{CAVITY, CSF, Head, Shifts, VENTRICLE, dot};
@@ -92,7 +92,7 @@ impl Ground<'_> {
         (0..140).rev().map(|t| along(t as f32)).find(|&point| self.depth.at(point) > 0.5)
     }
 
-    /// Makes a bleed; `None` where the head has no place for it.
+    /// Makes a bleed, and tells where it began; `None` where the head has no place for it.
     ///
     /// * `rim_mm` — how far around it nodes are kept.
     pub(crate) fn bleed(
@@ -100,21 +100,38 @@ impl Ground<'_> {
         wanted: Wanted,
         rim_mm: f32,
         rng: &mut impl RngCore,
-    ) -> Option<Shape> {
+    ) -> Option<(Shape, Option<Place>)> {
         let volume_ml = wanted.volume_ml;
         let radius_mm = (238.7 * wanted.first_ml as f32).cbrt();
+        let mut place = None;
         let (spots, range_mm) = match wanted.site {
             Site::Deep | Site::Lobar | Site::Cerebellar | Site::Brainstem => {
                 let centre = self.tissue_centre(wanted.site, radius_mm, rng)?;
+                place = Place::of(self.anatomy.tissue_at(self.source(centre)));
                 let form = Blob::draw(wanted.site, radius_mm, rng);
                 let grown_mm = radius_mm.max((238.7 * volume_ml as f32).cbrt());
                 (self.blob(centre, &form, grown_mm + rim_mm), [0.0, 2.0 * grown_mm])
             }
-            Site::Intraventricular => self.ventricular(rng),
+            Site::Intraventricular => {
+                place = Some(Place::Ventricle);
+                self.ventricular(rng)
+            }
             Site::Subarachnoid => self.subarachnoid(rng)?,
             Site::Subdural | Site::Epidural => self.outside_brain(wanted, rng)?,
         };
-        solve(&self.head.lattice, &spots, volume_ml, range_mm, rim_mm)
+        let shape = solve(&self.head.lattice, &spots, volume_ml, range_mm, rim_mm)?;
+        Some((shape, place))
+    }
+
+    /// Share of a bleed's volume to the left of the middle of the anatomy.
+    pub(crate) fn left_share(&self, shape: &Shape) -> f64 {
+        let (mut left, mut all) = (0.0, 0.0);
+        for (own, &share) in shape.shares.iter().enumerate().filter(|(_, share)| **share > 0.0) {
+            let point = shape.lattice.point(shape.lattice.index(own));
+            all += f64::from(share);
+            left += if self.source(point)[0] > 0.0 { f64::from(share) } else { 0.0 };
+        }
+        left / all.max(f64::MIN_POSITIVE)
     }
 
     fn tissue_centre(

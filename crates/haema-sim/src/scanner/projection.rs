@@ -10,7 +10,9 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::fan::{Fan, SOURCE_MM};
+use super::motion::is_after;
 use super::protocol::Protocol;
+use super::scatter;
 use crate::head::bell;
 
 /// Photons of one energy.
@@ -122,7 +124,14 @@ const CHANNELS_PER_PIXEL: f32 = 1.44;
 const BETWEEN_RAYS: f32 = 2.0 / 3.0;
 
 /// Replaces a plane by its scan: blurred by the kernel, with noise.
-pub(super) fn scan(plane: &mut [f32], grid: &Grid, protocol: &Protocol, z: usize) {
+///
+/// * `moved` — the plane that the second half of the turn sees, where the head moves meanwhile.
+pub(super) fn scan(
+    (plane, moved): (&mut [f32], Option<&[f32]>),
+    grid: &Grid,
+    protocol: &Protocol,
+    z: usize,
+) {
     let pixel_mm = grid.spacing_mm()[2] as f32;
     let side = grid.size()[2];
     let views = (VIEWS_PER_PIXEL * side as f32) as usize;
@@ -132,22 +141,40 @@ pub(super) fn scan(plane: &mut [f32], grid: &Grid, protocol: &Protocol, z: usize
     let thin = (protocol.slice_mm / grid.slice_thickness_mm(z)).sqrt() as f32;
     let mut random = ChaCha8Rng::seed_from_u64(protocol.noise_seed);
     random.set_stream(z as u64 + 1);
-    let dose =
-        Dose { noise_hu: protocol.noise_hu * thin, smoothing: protocol.blur_mm / channel_mm };
-    through(&fan, &Beam::of_tube(), plane, dose, &mut random);
+    let dose = Dose {
+        noise_hu: protocol.noise_hu * thin,
+        smoothing: protocol.blur_mm / channel_mm,
+        scatter: protocol.scatter,
+    };
+    through(&fan, &Beam::of_tube(), (plane, moved), dose, &mut random);
 }
 
-/// How noisy the middle is to be, and the blur of the kernel in channels.
+/// How noisy the middle is to be, the blur of the kernel in channels, and how much scatter stays.
 #[derive(Debug, Clone, Copy)]
 struct Dose {
     noise_hu: f32,
     smoothing: f32,
+    scatter: f32,
 }
 
-fn through(fan: &Fan, beam: &Beam, plane: &mut [f32], dose: Dose, random: &mut ChaCha8Rng) {
-    let materials: Vec<[f32; 2]> = plane.iter().map(|&hu| beam.materials(hu)).collect();
-    let measured = fan.project(&materials).into_iter().map(|mm| beam.measured(mm));
-    let mut losses: Vec<f32> = measured.collect();
+fn through(
+    fan: &Fan,
+    beam: &Beam,
+    (plane, moved): (&mut [f32], Option<&[f32]>),
+    dose: Dose,
+    random: &mut ChaCha8Rng,
+) {
+    let losses_of = |plane: &[f32]| -> Vec<f32> {
+        let materials: Vec<[f32; 2]> = plane.iter().map(|&hu| beam.materials(hu)).collect();
+        fan.project(&materials).into_iter().map(|mm| beam.measured(mm)).collect()
+    };
+    let mut losses = losses_of(plane);
+    if let Some(moved) = moved {
+        let first = (0..fan.views).find(|&view| is_after(view, fan.views)).unwrap_or(fan.views);
+        let from = first * fan.channels;
+        losses[from..].copy_from_slice(&losses_of(moved)[from..]);
+    }
+    scatter::add_to(&mut losses, fan, dose.scatter);
     let hu_per_loss = 1000.0 / beam.per_mm(0);
     if dose.noise_hu > 0.0 {
         let photons = photons_for(fan, &losses, dose, hu_per_loss);
@@ -180,6 +207,7 @@ mod tests {
 
     const SIDE: usize = 200;
     const RADIUS_MM: f32 = 85.0;
+    const QUIET: Dose = Dose { noise_hu: 0.0, smoothing: 0.6, scatter: 0.0 };
 
     fn fan() -> Fan {
         Fan { side: SIDE, pixel_mm: 1.0, views: 300, channels: 300 }
@@ -201,7 +229,7 @@ mod tests {
 
     fn quiet(beam: &Beam, mut plane: Vec<f32>) -> Vec<f32> {
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        through(&fan(), beam, &mut plane, Dose { noise_hu: 0.0, smoothing: 0.6 }, &mut random);
+        through(&fan(), beam, (&mut plane, None), QUIET, &mut random);
         plane
     }
 
@@ -288,12 +316,36 @@ mod tests {
     }
 
     #[test]
+    fn scatter_makes_water_dark_in_the_middle_and_brightens_nothing() {
+        let mut dark = phantom(0.0);
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let dose = Dose { scatter: 0.003, ..QUIET };
+        through(&fan(), &Beam::of_tube(), (&mut dark, None), dose, &mut random);
+
+        let [middle, rim] = [ring(&dark, [0.0, 10.0]), ring(&dark, [60.0, 72.0])];
+        assert!(middle < rim - 1.0 && rim < 3.0 && middle > -30.0, "{middle}, {rim}");
+    }
+
+    #[test]
+    fn a_head_that_moves_half_way_is_seen_in_both_places() {
+        let [mut plane, moved] = [phantom(0.0), phantom(1000.0)];
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let still = quiet(&Beam::of_tube(), phantom(1000.0));
+        through(&fan(), &Beam::of_tube(), (&mut plane, Some(&moved)), QUIET, &mut random);
+
+        // A disc that is there half of the time shows half of its density.
+        let at = |plane: &[f32]| plane[SIDE / 2 * SIDE + SIDE / 2 + 45];
+        let share = at(&plane) / at(&still);
+        assert!((0.4..0.6).contains(&share), "{share}");
+    }
+
+    #[test]
     fn noise_is_as_strong_as_asked_for_in_the_middle() {
         let (fan, beam) = (fan(), Beam::of_tube());
         let [mut quiet, mut noisy] = [phantom(0.0), phantom(0.0)];
         let mut random = ChaCha8Rng::seed_from_u64(5);
         for (plane, noise_hu) in [(&mut quiet, 0.0), (&mut noisy, 6.0)] {
-            through(&fan, &beam, plane, Dose { noise_hu, smoothing: 0.6 }, &mut random);
+            through(&fan, &beam, (plane, None), Dose { noise_hu, ..QUIET }, &mut random);
         }
 
         let squares: Vec<f32> = noisy.iter().zip(&quiet).map(|(a, b)| (a - b).powi(2)).collect();

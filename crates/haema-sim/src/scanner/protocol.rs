@@ -36,6 +36,8 @@ pub struct Protocol {
     pub by_projection: bool,
     /// How much of what rays lose in bone is not corrected, as a share of its square; 0 for none.
     pub hardening: f32,
+    /// How much of the light that is scattered forwards is not corrected, as a share; 0 for none.
+    pub scatter: f32,
     /// Noise in the middle of the head.
     pub noise_hu: f32,
     /// Width of the grain of noise.
@@ -44,8 +46,13 @@ pub struct Protocol {
     pub noise_seed: u64,
     /// How far the patient moves from slice to slice at most; 0 for lying still.
     pub motion_mm: f64,
+    /// How far the patient moves while a slice is taken, in those slices where that happens; 0 for lying
+    /// still. It doubles contours and leaves streaks.
+    pub jerk_mm: f64,
     /// Radius of the head holder; none where it is out of the field.
     pub holder_mm: Option<f64>,
+    /// How far below the middle of the field the table's top lies; none where there is no table.
+    pub table_mm: Option<f64>,
     /// Whether the corners of the field hold no data.
     pub has_circle: bool,
 }
@@ -66,11 +73,14 @@ impl Default for Protocol {
             sharpening: 0.0,
             by_projection: false,
             hardening: 0.02,
+            scatter: 0.001,
             noise_hu: 3.2,
             grain_mm: 0.52,
             noise_seed: 0,
             motion_mm: 0.0,
+            jerk_mm: 0.0,
             holder_mm: None,
+            table_mm: None,
             has_circle: false,
         }
     }
@@ -86,12 +96,17 @@ impl Protocol {
             v if v < 0.75 => 4.0,
             v if v < 0.85 => 3.0,
             v if v < 0.9 => 2.5,
-            v if v < 0.94 => 1.25,
-            v if v < 0.97 => 7.0,
+            v if v < 0.93 => 1.25,
+            v if v < 0.945 => 1.0,
+            v if v < 0.955 => 0.625,
+            v if v < 0.98 => 7.0,
             _ => 10.0,
         };
         let tilt_deg = if chance(0.25, rng) { rng.random_range(-22.0..22.0) } else { 0.0 };
         let is_restless = chance(0.08, rng);
+        let back_mm = HEAD_BACK_MM + f64::from(spread(5.0, rng));
+        // Doses rise for thin slices, but not as far as their noise.
+        let thin = f64::max(2.5 / slice_mm, 1.0).sqrt() as f32;
         Self {
             field_mm: rng.random_range(212.0..252.0),
             slice_mm,
@@ -103,25 +118,29 @@ impl Protocol {
                 f64::from(spread(3.5, rng)),
                 f64::from(spread(6.0, rng)),
             ],
-            off_centre_mm: [
-                f64::from(spread(4.0, rng)),
-                HEAD_BACK_MM + f64::from(spread(5.0, rng)),
-            ],
+            off_centre_mm: [f64::from(spread(4.0, rng)), back_mm],
             blur_mm: rng.random_range(0.2..0.5),
             sharpening: if chance(0.15, rng) { rng.random_range(0.2..0.8) } else { 0.0 },
             hardening: rng.random_range(0.0_f32..0.05),
-            noise_hu: rng.random_range(2.3_f32..4.8),
+            scatter: rng.random_range(0.0_f32..0.002),
+            noise_hu: thin * rng.random_range(2.3_f32..4.8),
             grain_mm: rng.random_range(0.46..0.6),
             noise_seed: rng.random(),
             motion_mm: if is_restless { rng.random_range(0.4..2.0) } else { 0.0 },
+            jerk_mm: if is_restless && chance(0.5, rng) { rng.random_range(0.5..4.0) } else { 0.0 },
             holder_mm: chance(0.55, rng).then(|| rng.random_range(100.0..128.0)),
+            table_mm: chance(0.6, rng).then(|| back_mm + rng.random_range(HEAD_REACH_MM..125.0)),
             has_circle: chance(0.3, rng),
             ..Self::default()
         }
     }
 
     /// Whether a scanner could be set so.
-    pub(crate) fn check(&self) -> Result<(), SimulationError> {
+    ///
+    /// # Errors
+    ///
+    /// [`SimulationError`], which names the setting.
+    pub fn check(&self) -> Result<(), SimulationError> {
         let check = SimulationError::check;
         check("matrix", self.pixels as f64, [16.0, 2048.0], "pixels")?;
         check("field of view", self.field_mm, [50.0, 600.0], "mm")?;
@@ -129,6 +148,8 @@ impl Protocol {
         check("upper slice thickness", self.upper_slice_mm.unwrap_or(5.0), [0.3, 20.0], "mm")?;
         check("noise", f64::from(self.noise_hu), [0.0, 100.0], "HU")?;
         check("blur", f64::from(self.blur_mm), [0.0, 5.0], "mm")?;
+        check("movement within a slice", self.jerk_mm, [0.0, 20.0], "mm")?;
+        check("scatter", f64::from(self.scatter), [0.0, 0.1], "as a share")?;
         check("gantry tilt", self.tilt_deg, [-35.0, 35.0], "degrees")?;
         check("margin below the brain", self.below_brain_mm, [-100.0, 100.0], "mm")
     }
@@ -138,11 +159,23 @@ impl Protocol {
         Pose::new(self.turn_deg, [left, back, 0.0])
     }
 
-    /// How the head lies while slice `z` is taken.
-    pub(super) fn pose_of(&self, z: usize) -> Pose {
-        let way = |phase: f64| self.motion_mm * (1.7 * z as f64 + phase).sin();
+    /// How the head lies while slice `z` is taken: before and, where it moves meanwhile, after that.
+    pub(super) fn poses_of(&self, z: usize) -> (Pose, Option<Pose>) {
         let seed = (self.noise_seed % 1000) as f64;
-        self.pose().moved([way(seed), way(1.3 * seed), 0.4 * way(2.1 * seed)])
+        let way = |phase: f64| (1.7 * z as f64 + phase).sin();
+        let slow = [way(seed), way(1.3 * seed), 0.4 * way(2.1 * seed)];
+        let slow = slow.map(|part| self.motion_mm * part);
+        // A number between 0 and 1 for each slice.
+        let share = (43.7 * (z as f64 + 0.618 * seed).sin()).rem_euclid(1.0);
+        let after = (self.jerk_mm > 0.0 && share < JERKY_SLICES).then(|| {
+            let (sin, cos) = (std::f64::consts::TAU * share / JERKY_SLICES).sin_cos();
+            let way = [cos, sin, 0.3 * cos * sin].map(|part| self.jerk_mm * part);
+            let mut turn_deg = self.turn_deg;
+            turn_deg[2] += TURN_DEG_PER_MM * way[0];
+            let [left, back] = self.off_centre_mm;
+            Pose::new(turn_deg, [left, back, 0.0]).moved(haema_volume::add(slow, way))
+        });
+        (self.pose().moved(slow), after)
     }
 
     /// The way that things fall, in the head's frame.
@@ -182,28 +215,6 @@ impl Protocol {
             level += step_mm / cos;
         }
         Grid::from_slices([self.pixels; 2], x_step, y_step, origins, self.slice_mm)
-    }
-
-    /// Draws what carries the head.
-    pub(super) fn surround(&self, grid: &Grid, z: usize, plane: &mut [f32]) {
-        let Some(radius_mm) = self.holder_mm else { return };
-        let [_, rows, columns] = grid.size();
-        let [_, _, pixel_mm] = grid.spacing_mm();
-        let wall_mm = 1.7 + 0.3 * (z as f64 * 0.2).sin();
-        for y in rows / 2..rows {
-            let down_mm = (y as f64 - 0.5 * rows as f64) * pixel_mm;
-            for x in 0..columns {
-                let aside_mm = (x as f64 - 0.5 * columns as f64) * pixel_mm;
-                // A trough, a little wider than deep, below the middle of the head.
-                let from_mm = (0.97 * aside_mm).hypot(down_mm - 4.0);
-                let within = 1.0 - (from_mm - radius_mm).abs() / wall_mm;
-                if within > 0.0 && down_mm > 0.25 * radius_mm {
-                    let voxel = &mut plane[y * columns + x];
-                    let share = within.min(0.5) as f32 * 2.0;
-                    *voxel = voxel.max(-1000.0 + share * 1120.0);
-                }
-            }
-        }
     }
 
     /// The kernel's blur.
@@ -251,6 +262,12 @@ const HEAD_BACK_MM: f64 = 12.0;
 const ABOVE_BRAIN_MM: f64 = 15.0;
 /// Height of the base of the skull above the lowest point of the brain.
 const BASE_MM: f64 = 45.0;
+/// From the middle of the brain to the pillow, of large heads.
+const HEAD_REACH_MM: f64 = 106.0;
+/// How often a patient who moves while slices are taken does so in a slice.
+const JERKY_SLICES: f64 = 0.35;
+/// A head turns on its pillow as it moves.
+const TURN_DEG_PER_MM: f64 = 0.7;
 
 /// A Gaussian of this width, cut off where it no longer counts, of sum 1.
 pub(super) fn bell_kernel(sigma_pixels: f32) -> Vec<f32> {

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
 use haema_sim::{
-    Anatomy, CaseOptions, Mimic, Protocol, SimulatedCase, Site, Wanted, draw_bleeds, follow_up,
-    grid_around_brain, simulate_case, simulate_on_grid,
+    Anatomy, CaseOptions, Mimic, Place, Protocol, SimulatedCase, Site, Wanted, draw_bleeds,
+    follow_up, grid_around_brain, simulate_case, simulate_on_grid,
 };
 
 static HEAD: LazyLock<Anatomy> = LazyLock::new(|| Anatomy::builtin(0, NonZeroUsize::MIN));
@@ -45,6 +45,66 @@ fn every_site_gives_a_bleed_of_the_volume_that_was_asked_for() {
 }
 
 #[test]
+fn truth_tells_where_a_bleed_began_and_on_which_side() {
+    let places = [
+        (Site::Lobar, vec![Some(Place::Lobe)]),
+        (Site::Deep, vec![Some(Place::BasalGanglia), Some(Place::Thalamus)]),
+        (Site::Cerebellar, vec![Some(Place::Cerebellum)]),
+        (Site::Brainstem, vec![Some(Place::Brainstem)]),
+        (Site::Intraventricular, vec![Some(Place::Ventricle)]),
+        (Site::Epidural, vec![None]),
+    ];
+    let mut sides = Vec::new();
+    for seed in 0..3 {
+        for (site, wanted) in &places {
+            let case = make(seed, vec![Wanted::new(*site, 3.0)]);
+
+            let [lesion] = case.lesions.as_slice() else { panic!("{site:?}") };
+            assert!(wanted.contains(&lesion.place), "{site:?}: {:?}", lesion.place);
+            assert!((0.0..=1.0).contains(&lesion.left_share), "{lesion:?}");
+            if matches!(site, Site::Lobar | Site::Deep | Site::Epidural) {
+                let is_left = lesion.centre_lps_mm[0] > 0.0;
+                assert_eq!(lesion.side(), if is_left { "left" } else { "right" }, "{lesion:?}");
+                sides.push(is_left);
+            }
+        }
+    }
+    assert!(sides.contains(&true) && sides.contains(&false));
+}
+
+#[test]
+fn a_resection_leaves_a_hole_of_fluid_under_the_cut_and_no_bleed() {
+    let options = coarse(5, Vec::new());
+    let with = CaseOptions { mimics: Some(vec![Mimic::ResectionCavity]), ..options.clone() };
+
+    let [before, after] = [options, with].map(|options| simulate_case(&HEAD, &options).unwrap());
+
+    let pairs = before.ct.voxels_hu().as_slice().iter().zip(after.ct.voxels_hu().as_slice());
+    let emptied = pairs.filter(|(a, b)| **a > 26.0 && **a < 60.0 && **b < 22.0).count();
+    let hole_ml = emptied as f64 * before.ct.grid().voxel_volume_mm3(3) / 1000.0;
+    assert!((2.0..60.0).contains(&hole_ml), "{hole_ml} mL of brain are gone");
+    assert!(after.mask.as_slice().iter().all(|&voxel| voxel == 0));
+}
+
+#[test]
+fn a_head_that_moves_within_slices_keeps_the_volume_of_its_bleed() {
+    let options = coarse(4, vec![Wanted::new(Site::Lobar, 20.0)]);
+    let protocol = Protocol { jerk_mm: 4.0, ..options.protocol.clone().unwrap() };
+    let moving = CaseOptions { protocol: Some(protocol), ..options.clone() };
+
+    let [still, moved] = [options, moving].map(|options| simulate_case(&HEAD, &options).unwrap());
+
+    assert!((moved.lesions[0].scanned_ml - 20.0).abs() < 0.4, "{:?}", moved.lesions);
+    let changed = |z: usize| {
+        let planes = [&still, &moved].map(|case| case.ct.voxels_hu().plane(z));
+        planes[0].iter().zip(planes[1]).filter(|(a, b)| (**a - **b).abs() > 50.0).count() > 200
+    };
+    let depth = still.ct.grid().size()[0];
+    let count = (0..depth).filter(|&z| changed(z)).count();
+    assert!((depth / 8..depth * 2 / 3).contains(&count), "{count} of {depth} slices");
+}
+
+#[test]
 fn fresh_blood_is_denser_than_the_brain_around_it() {
     let case = make(3, vec![Wanted::new(Site::Epidural, 30.0)]);
 
@@ -63,7 +123,9 @@ fn bleeds_push_the_midline_to_the_other_side_as_far_as_in_patients() {
         (Site::Deep, 60.0, 4.0..10.0),
         (Site::Lobar, 10.0, 0.2..2.0),
         (Site::Lobar, 60.0, 2.0..8.0),
-        (Site::Subdural, 100.0, 3.0..14.0),
+        (Site::Subdural, 60.0, 3.5..10.0),
+        (Site::Subdural, 100.0, 5.0..14.0),
+        (Site::Epidural, 100.0, 5.0..14.0),
     ];
     for (site, volume_ml, range_mm) in wanted {
         let away_mm = |seed: u64| {
@@ -128,6 +190,7 @@ fn the_same_seed_gives_the_same_voxels_on_any_number_of_threads() {
         let three = NonZeroUsize::new(3).unwrap();
         let pixels = if by_projection { 48 } else { 96 };
         let scanned = Protocol { pixels, by_projection, motion_mm: 1.0, ..Protocol::default() };
+        let scanned = Protocol { jerk_mm: 2.0, table_mm: Some(100.0), ..scanned };
         let mut options = CaseOptions {
             mimics: Some(Mimic::ALL.to_vec()),
             protocol: Some(scanned),
@@ -203,6 +266,9 @@ fn a_second_scan_finds_the_same_bleed_grown_in_its_place() {
         assert!(way < 6.0, "{a:?}, {b:?}");
     }
     assert_eq!(follow_up(&draw_bleeds(4), 4), follow_up(&draw_bleeds(4), 4));
+    let large = vec![Wanted::new(Site::Subdural, 140.0)];
+    let grown = (0..50).map(|seed| follow_up(&large, seed)[0].volume_ml).fold(0.0, f64::max);
+    assert!((grown - 150.0).abs() < 1e-9, "no larger than any that is drawn: {grown}");
 }
 
 #[test]
