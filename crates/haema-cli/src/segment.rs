@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use haema_pipeline::input::{self, Source};
+use haema_pipeline::model_file::Trained;
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
 use haema_pipeline::segmenter::{OnEngine, Segmenter};
@@ -13,7 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::device::{Device, OpenGpu};
-use crate::method::Method;
+use crate::method::{self, Method};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Finds the bleed on each scan: mask, volume, report.
@@ -37,9 +38,9 @@ pub(crate) struct Args {
     /// Segment the built-in sample head: haema's own simulation, no patient.
     #[arg(long)]
     sample: bool,
-    /// How to segment.
-    #[arg(long, value_enum, default_value_t = Method::CnnDs)]
-    method: Method,
+    /// How to segment [default: the method of --model, else cnn-ds].
+    #[arg(long, value_enum)]
+    method: Option<Method>,
     /// Weights that haema train made [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -76,9 +77,15 @@ pub(crate) fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     let engine = args.device.open(gpu)?;
-    let model = args.method.model(args.model.as_deref())?;
-    let on_engine = engine.as_deref().map(|engine| OnEngine { model: &model, engine });
-    let segmenter = on_engine.as_ref().map_or(&model as &dyn Segmenter, |it| it);
+    let model = method::trained(args.method, args.model.as_deref())?;
+    let on_engine = match (engine.as_deref(), &model) {
+        (None, _) => None,
+        (Some(engine), Trained::Network(model)) => Some(OnEngine { model, engine }),
+        (Some(_), Trained::Pitchperfect(_)) => {
+            return Err(CliError::NotANetwork(model.method().name()));
+        }
+    };
+    let segmenter = on_engine.as_ref().map_or_else(|| model.segmenter(), |it| it as &dyn Segmenter);
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {

@@ -19,7 +19,7 @@ use haema_measure::format_ml;
 use crate::report::{Input, Report, Series};
 use figure::Picture;
 pub(crate) use lesions::place_of;
-pub(crate) use view::Pictures;
+pub(crate) use view::{Pictures, View};
 
 /// The whole page.
 pub(crate) fn page(report: &Report, pictures: &Pictures) -> String {
