@@ -9,9 +9,8 @@ use haema_methods::cnn_ds::Model;
 use haema_nn::Door;
 use haema_pipeline::bench::{self, BenchReport, LayerTime, Layers, Network, Parts, Spread};
 use haema_pipeline::input::{self, Source};
-use haema_pipeline::segmenter::Segmenter as _;
 
-use crate::method::{Method, Precision};
+use crate::method::{self, Method, Precision};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Times the network alone, and the whole way from DICOM files to written results.
@@ -22,9 +21,9 @@ use crate::{CliError, Outcome, Streams, print_json};
 pub(crate) struct Args {
     /// Scan to time on [default: a simulated head].
     input: Option<PathBuf>,
-    /// Which network.
-    #[arg(long, value_enum, default_value_t = Method::CnnDs)]
-    method: Method,
+    /// Which network [default: that of --model, else cnn-ds].
+    #[arg(long, value_enum)]
+    method: Option<Method>,
     /// Weights that haema train made [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -60,7 +59,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let model = args.method.model(args.model.as_deref())?.with_precision(args.precision.into());
+    let model = method::network(args.method, args.model.as_deref())?;
+    let model = model.with_precision(args.precision.into());
     let door = args.door.unwrap_or_else(Door::best);
     let threads = args.threads.unwrap_or_else(crate::all_cores);
     let folder = tempfile::tempdir()?;
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
     let report = BenchReport {
         schema: bench::SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        method: model.method().to_owned(),
+        method: model.method().name().to_owned(),
         model_sha256: model.sha256().to_owned(),
         precision: model.precision(),
         threads: threads.get(),
@@ -144,7 +144,7 @@ fn print_parts(out: &mut dyn Write, parts: &Parts) -> io::Result<()> {
     for (name, spread) in [
         ("read: find, parse, decode, rescale", parts.read),
         ("preprocess: to the network's grid", parts.preprocess),
-        ("network: twice, once mirrored", parts.network),
+        ("network: every pass that the method makes", parts.network),
         ("restore: to the scan's own grid", parts.restore),
         ("measure: threshold, parts, volumes", parts.measure),
         ("write: masks, page, report", parts.write),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use haema_pipeline::compare::{self, Comparison, Options};
 use haema_pipeline::input::Source;
 
-use crate::method::Method;
+use crate::method::{self, Method};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Tells whether a bleed has grown between two scans of one patient.
@@ -36,9 +36,9 @@ pub(crate) struct Args {
     /// A mask of the second scan.
     #[arg(long, value_name = "FILE", requires = "baseline_mask")]
     followup_mask: Option<PathBuf>,
-    /// How to segment.
-    #[arg(long, value_enum, default_value_t = Method::CnnDs)]
-    method: Method,
+    /// How to segment [default: the method of --model, else cnn-ds].
+    #[arg(long, value_enum)]
+    method: Option<Method>,
     /// Weights that haema train made [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let model = args.method.model(args.model.as_deref())?;
+    let model = method::trained(args.method, args.model.as_deref())?;
     let options = Options {
         threshold: None,
         threads: args.threads.unwrap_or_else(crate::all_cores),
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         hours: args.hours,
     };
     let scans = [&args.baseline, &args.followup].map(|path| Source::Path(path.clone()));
-    let found = compare::run([&scans[0], &scans[1]], &args.out, &model, &options)?;
+    let found = compare::run([&scans[0], &scans[1]], &args.out, model.segmenter(), &options)?;
     for warning in &found.warnings {
         writeln!(streams.err, "warning: {warning}")?;
     }

@@ -4,14 +4,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haema_io::dataset::Dataset;
-use haema_methods::cnn_ds::Model;
 use haema_pipeline::evaluation::{evaluate, summary_markdown, write_tables};
-use haema_pipeline::model_file::read_model;
-use haema_pipeline::training::{fold_folders, read_split};
+use haema_pipeline::model_file::Trained;
+use haema_pipeline::training::{fold_folders, model_in, read_split};
 
+use crate::method::{self, Method};
 use crate::{CliError, Outcome, Streams};
 
-/// Scores a model on cases of a dataset: a table of cases, and figures with intervals.
+/// Scores a method on cases of a dataset: a table of cases, and figures with intervals.
 ///
 /// DIR gets cases.csv (volumes, score, Dice, precision, recall of each case on the scan's own grid)
 /// and summary.md. A case whose two masks are both empty has no Dice.
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Folder for the tables; made where there is none.
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
+    /// What to score [default: the method of --model, else cnn-ds].
+    #[arg(long, value_enum)]
+    method: Option<Method>,
     /// The model file [default: the one that comes with haema].
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
@@ -47,7 +50,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
     let threads = args.threads.unwrap_or_else(crate::all_cores);
     let mut scores = Vec::new();
     for (model, cases) in &parts {
-        scores.extend(evaluate(&dataset, model, cases, threads, &mut |score| {
+        scores.extend(evaluate(&dataset, model.segmenter(), cases, threads, &mut |score| {
             bar.set_message(score.id.clone());
             bar.inc(1);
         })?);
@@ -61,14 +64,11 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
 
 impl Args {
     /// Models, and the cases that each is scored on; all where none is named.
-    fn parts(&self) -> Result<Vec<(Model, Vec<String>)>, CliError> {
+    fn parts(&self) -> Result<Vec<(Trained, Vec<String>)>, CliError> {
         let held_aside = |run: &Path| -> Result<Vec<String>, CliError> {
             Ok(read_split(run)?.ok_or_else(|| CliError::NoRun(run.to_owned()))?.held_aside)
         };
-        let model = || match &self.model {
-            Some(path) => read_model(path),
-            None => Ok(Model::built_in()),
-        };
+        let model = || method::trained(self.method, self.model.as_deref());
         let Some(run) = &self.held_aside_by else {
             return Ok(vec![(model()?, self.cases.clone())]);
         };
@@ -79,8 +79,10 @@ impl Args {
         if self.model.is_some() {
             return Err(CliError::ModelOfFolds(run.clone()));
         }
-        let part =
-            |fold: &PathBuf| Ok((read_model(&fold.join("model.safetensors"))?, held_aside(fold)?));
+        let part = |fold: &PathBuf| {
+            let weights = model_in(fold);
+            Ok((method::trained(self.method, Some(&weights))?, held_aside(fold)?))
+        };
         folds.iter().map(part).collect()
     }
 }

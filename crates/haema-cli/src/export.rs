@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use haema_io::fs;
 
-use crate::method::Method;
+use crate::method::{self, Method};
 use crate::{CliError, Outcome, Streams};
 
 /// Writes a model in a form that other programs read.
@@ -27,9 +27,9 @@ enum Form {
 /// the licence stand in the file's metadata.
 #[derive(Debug, clap::Args)]
 struct Onnx {
-    /// Which network.
-    #[arg(long, value_enum, default_value_t = Method::CnnDs)]
-    method: Method,
+    /// Which network [default: that of --model, else cnn-ds].
+    #[arg(long, value_enum)]
+    method: Option<Method>,
     /// File to write.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -43,7 +43,7 @@ struct Onnx {
 
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
     let Form::Onnx(args) = &args.form;
-    let model = args.method.model(args.model.as_deref())?;
+    let model = method::network(args.method, args.model.as_deref())?;
     let bytes = model.to_onnx(args.size, env!("CARGO_PKG_VERSION"))?;
     fs::write_atomic(&args.out, &bytes)?;
     writeln!(streams.out, "{}", args.out.display())?;

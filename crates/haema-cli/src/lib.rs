@@ -16,6 +16,7 @@ mod method;
 mod segment;
 mod selftest;
 mod simulate;
+mod study;
 mod terminal;
 mod train;
 
@@ -39,6 +40,7 @@ use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
 use haema_pipeline::selftest::SelftestError;
 use haema_pipeline::simulation::SimulateError;
+use haema_pipeline::study::StudyError;
 use haema_pipeline::training::TrainError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
@@ -69,6 +71,7 @@ enum Command {
     Bench(bench::Args),
     Selftest(selftest::Args),
     Simulate(simulate::Args),
+    Study(study::Args),
 }
 
 /// Where a command writes.
@@ -116,6 +119,20 @@ pub enum CliError {
     /// The weights cannot be used.
     #[error("the weights given with --model cannot be used")]
     Model(#[from] ModelFileError),
+    /// Only CNN-DS comes with haema.
+    #[error("haema has no built-in model of {0}")]
+    NotBuiltIn(&'static str),
+    /// Only networks are exported, timed alone or run on a GPU.
+    #[error("{0} is no network: this is for networks alone")]
+    NotANetwork(&'static str),
+    /// The weights are of another method than the one asked for.
+    #[error("the weights given with --model are of {found}, and --method is {wanted}")]
+    OtherMethod {
+        /// The method of the file.
+        found: &'static str,
+        /// The method asked for.
+        wanted: &'static str,
+    },
     /// Nothing is at the path.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -134,6 +151,9 @@ pub enum CliError {
     /// A dataset cannot be simulated.
     #[error("nothing was simulated")]
     Simulate(#[from] SimulateError),
+    /// There is no study.
+    #[error("the study cannot be made")]
+    Study(#[from] StudyError),
     /// Weights of another program cannot be used.
     #[error("the weights cannot be imported")]
     Keras(#[from] KerasError),
@@ -195,6 +215,10 @@ impl CliError {
                 "leave out --device, or build the other one: cargo build --release \
                  --manifest-path gpu/Cargo.toml --features wgpu",
             ),
+            Self::NotBuiltIn(_) => {
+                Some("train one with `haema train --method`, and give it with --model")
+            }
+            Self::OtherMethod { .. } => Some("leave out --method: the weights tell it"),
             Self::Model(_) => {
                 Some("give a model.safetensors of `haema train`, or none for the built-in one")
             }
@@ -221,6 +245,7 @@ pub fn run(
         Command::Train(args) => train::run(&args, gpu, streams),
         Command::Eval(args) => eval::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
+        Command::Study(args) => study::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),
         Command::Bench(args) => bench::run(&args, streams),
         Command::Selftest(args) => selftest::run(&args, streams),

@@ -1,17 +1,29 @@
-//! `--method`: which network, and its weights.
+//! `--method`: how to segment, and the weights for it.
 
 use std::path::Path;
 
 use clap::ValueEnum;
-use haema_methods::cnn_ds::Model;
+use haema_methods::{Method as Known, Model};
 use haema_nn::InferencePrecision;
-use haema_pipeline::model_file::{ModelFileError, read_model};
+use haema_pipeline::model_file::{Trained, read_trained};
+
+use crate::CliError;
 
 /// How to segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Method {
     /// The convolutional network with deep supervision of Arab et al. 2020.
     CnnDs,
+    /// The same network without deep supervision.
+    Cnn,
+    /// A 3-D U-Net of overlapping patches: Çiçek et al. 2016.
+    PatchUnet,
+    /// A 2-D U-Net of slices: Ironside et al. 2019.
+    SliceUnet,
+    /// A 2-D U-Net of windows of slices: Hssayeni et al. 2020.
+    SliceUnetHssayeni,
+    /// PItcHPERFeCT, a forest over 20 predictors of a voxel: Muschelli et al. 2017.
+    Pitchperfect,
 }
 
 /// How the network keeps its tensors; arithmetic has 32 bits in either.
@@ -33,11 +45,54 @@ impl From<Precision> for InferencePrecision {
 }
 
 impl Method {
-    /// The model of a file, or the one that is built in.
-    pub(crate) fn model(self, path: Option<&Path>) -> Result<Model, ModelFileError> {
-        match (self, path) {
-            (Self::CnnDs, None) => Ok(Model::built_in()),
-            (Self::CnnDs, Some(path)) => read_model(path),
+    /// As the libraries know it.
+    pub(crate) fn known(self) -> Known {
+        match self {
+            Self::CnnDs => Known::CnnDs,
+            Self::Cnn => Known::Cnn,
+            Self::PatchUnet => Known::PatchUnet,
+            Self::SliceUnet => Known::SliceUnet,
+            Self::SliceUnetHssayeni => Known::SliceUnetHssayeni,
+            Self::Pitchperfect => Known::Pitchperfect,
         }
+    }
+}
+
+/// The model of a file, which must be of the method where one is named, or the one that is built in.
+pub(crate) fn trained(method: Option<Method>, path: Option<&Path>) -> Result<Trained, CliError> {
+    let wanted = method.map(Method::known);
+    let Some(path) = path else {
+        return match wanted {
+            None | Some(Known::CnnDs) => Ok(Trained::Network(Box::new(Model::built_in()))),
+            Some(wanted) => Err(CliError::NotBuiltIn(wanted.name())),
+        };
+    };
+    let model = read_trained(path)?;
+    match wanted {
+        Some(wanted) if wanted != model.method() => {
+            Err(CliError::OtherMethod { found: model.method().name(), wanted: wanted.name() })
+        }
+        _ => Ok(model),
+    }
+}
+
+/// The model, run with such tensors; only a network can keep them in half the width.
+pub(crate) fn in_precision(model: Trained, precision: Precision) -> Result<Trained, CliError> {
+    match (model, precision) {
+        (Trained::Network(model), precision) => {
+            Ok(Trained::Network(Box::new(model.with_precision(precision.into()))))
+        }
+        (forest @ Trained::Pitchperfect(_), Precision::Fp32) => Ok(forest),
+        (Trained::Pitchperfect(_), Precision::Bf16) => {
+            Err(CliError::NotANetwork(Known::Pitchperfect.name()))
+        }
+    }
+}
+
+/// The same of a network.
+pub(crate) fn network(method: Option<Method>, path: Option<&Path>) -> Result<Model, CliError> {
+    match trained(method, path)? {
+        Trained::Network(model) => Ok(*model),
+        Trained::Pitchperfect(_) => Err(CliError::NotANetwork(Known::Pitchperfect.name())),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use haema_nn::EngineError;
 use haema_pipeline::input::{self, Source};
+use haema_pipeline::model_file::Trained;
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
 use haema_pipeline::segmenter::{OnEngine, Segmenter};
@@ -14,7 +15,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::device::{Device, OpenGpu};
-use crate::method::{Method, Precision};
+use crate::method::{self, Method, Precision};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Finds the bleed on each scan: mask, volume, report.
@@ -38,9 +39,9 @@ pub(crate) struct Args {
     /// Segment the built-in sample head: haema's own simulation, no patient.
     #[arg(long)]
     sample: bool,
-    /// How to segment.
-    #[arg(long, value_enum, default_value_t = Method::CnnDs)]
-    method: Method,
+    /// How to segment [default: the method of --model, else cnn-ds].
+    #[arg(long, value_enum)]
+    method: Option<Method>,
     /// Weights that haema train made [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -84,9 +85,16 @@ pub(crate) fn run(
         let device = engine.device().unwrap_or("this device").to_owned();
         return Err(EngineError::Missing { what: "--precision bf16".to_owned(), device }.into());
     }
-    let model = args.method.model(args.model.as_deref())?.with_precision(args.precision.into());
-    let on_engine = engine.as_deref().map(|engine| OnEngine { model: &model, engine });
-    let segmenter = on_engine.as_ref().map_or(&model as &dyn Segmenter, |it| it);
+    let model = method::trained(args.method, args.model.as_deref())?;
+    let model = method::in_precision(model, args.precision)?;
+    let on_engine = match (engine.as_deref(), &model) {
+        (None, _) => None,
+        (Some(engine), Trained::Network(model)) => Some(OnEngine { model, engine }),
+        (Some(_), Trained::Pitchperfect(_)) => {
+            return Err(CliError::NotANetwork(model.method().name()));
+        }
+    };
+    let segmenter = on_engine.as_ref().map_or_else(|| model.segmenter(), |it| it as &dyn Segmenter);
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {

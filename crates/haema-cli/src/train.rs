@@ -6,19 +6,21 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use haema_io::dataset::{Case, Dataset};
-use haema_methods::cnn_ds::{Model, Profile as NetworkProfile};
+use haema_methods::Model;
 use haema_nn::Engine;
 use haema_pipeline::model_file::read_model;
 use haema_pipeline::training::{
-    Epoch, Job, Progress, SimulatedCases, Split, TrainConfig, TrainError, bleed_sizes, fold_folder,
-    read_config, read_config_file, read_split, train,
+    Epoch, Job, Preset, Progress, SimulatedCases, Split, TrainConfig, TrainError, bleed_sizes,
+    fold_folder, learn_pitchperfect, pitchperfect_preset, read_config, read_config_file,
+    read_split, train,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::device::{Device, OpenGpu};
+use crate::method::Method;
 use crate::{CliError, Outcome, Streams};
 
-/// Trains CNN-DS on a dataset in the raw layout of nnU-Net.
+/// Trains a method on a dataset in the raw layout of nnU-Net.
 ///
 /// DATASET holds imagesTr/, labelsTr/ and dataset.json. RUN holds the configuration, the split, a log with a row an epoch, a checkpoint and the model. A
 /// run that was stopped goes on where it was: give the same DATASET and RUN again. The result does
@@ -30,6 +32,9 @@ pub(crate) struct Args {
     /// Folder of the run; made where there is none.
     #[arg(short, long, value_name = "RUN")]
     out: PathBuf,
+    /// What to train.
+    #[arg(long, value_enum, default_value_t = Method::CnnDs, conflicts_with = "config")]
+    method: Method,
     /// All settings at once: the paper's, or ours.
     #[arg(long, value_enum, default_value_t = Profile::Recommended)]
     profile: Profile,
@@ -86,6 +91,8 @@ enum Profile {
     Paper,
     /// What we believe works best.
     Recommended,
+    /// The same with a smaller network: half the channels of CNN-DS, a quarter of a U-Net's.
+    Compact,
 }
 
 pub(crate) fn run(
@@ -130,6 +137,9 @@ fn train_one(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     let threads = args.threads.unwrap_or_else(crate::all_cores);
+    if args.method == Method::Pitchperfect {
+        return learn(args, dataset, (out, fold), streams);
+    }
     let (config, split) = match (read_config(out)?, read_split(out)?) {
         (Some(config), Some(split)) => (config, split),
         _ => (args.config(start)?, args.split(dataset, fold, threads)?),
@@ -153,12 +163,44 @@ fn train_one(
     Ok(Outcome::Done)
 }
 
+/// `PItcHPERFeCT` has no epochs: it is grown once.
+fn learn(
+    args: &Args,
+    dataset: &Dataset,
+    (out, fold): (&Path, Option<(usize, usize)>),
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let threads = args.threads.unwrap_or_else(crate::all_cores);
+    let split = match read_split(out)? {
+        Some(split) => split,
+        None => args.split(dataset, fold, threads)?,
+    };
+    let settings = pitchperfect_preset(args.preset(), args.seed.unwrap_or(1));
+    let mut skipped = Vec::new();
+    let job = (&settings, &split);
+    let path =
+        learn_pitchperfect(dataset, job, out, threads, &mut |id| skipped.push(id.to_owned()))?;
+    for id in skipped {
+        writeln!(streams.err, "warning: {id} cannot be laid on the template: not learned from")?;
+    }
+    writeln!(streams.out, "{}", path.display())?;
+    Ok(Outcome::Done)
+}
+
 impl Args {
+    fn preset(&self) -> Preset {
+        match self.profile {
+            Profile::Paper => Preset::Paper,
+            Profile::Recommended => Preset::Recommended,
+            Profile::Compact => Preset::Compact,
+        }
+    }
+
     fn config(&self, start: Option<&Model>) -> Result<TrainConfig, TrainError> {
-        let mut config = match (&self.config, self.profile) {
-            (Some(path), _) => read_config_file(path)?,
-            (None, Profile::Paper) => TrainConfig::profile(NetworkProfile::Paper),
-            (None, Profile::Recommended) => TrainConfig::profile(NetworkProfile::Recommended),
+        let mut config = match &self.config {
+            Some(path) => read_config_file(path)?,
+            None => TrainConfig::preset(self.method.known(), self.preset())
+                .expect("the one method that is no network does not come here"),
         };
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);

@@ -5,6 +5,7 @@
 //! participants.tsv           one row a case (optional)
 //! imagesTr/<case>_0000.nii.gz   Hounsfield units
 //! labelsTr/<case>.nii.gz        0 background, 1 bleed (a case may have none)
+//! ratersTr/<rater>/<case>.nii.gz   the same as each of several people drew it (optional)
 //! ```
 //!
 //! Importers such as [`crate::ct_ich`] write it; [`Dataset::open`] reads it, whoever wrote it.
@@ -28,6 +29,8 @@ use crate::fs::{self, FsError};
 #[derive(Debug, Clone)]
 pub struct Dataset {
     name: String,
+    raters: Vec<(String, PathBuf)>,
+    file_ending: String,
     label_values: Vec<u8>,
     cases: Vec<Case>,
 }
@@ -89,6 +92,8 @@ pub enum DatasetError {
 pub(crate) const IMAGES: &str = "imagesTr";
 /// Folder of the labels.
 pub(crate) const LABELS: &str = "labelsTr";
+/// Folder of masks by several people, one folder for each.
+const RATERS: &str = "ratersTr";
 const DESCRIPTION: &str = "dataset.json";
 const PARTICIPANTS: &str = "participants.tsv";
 
@@ -120,7 +125,13 @@ impl Dataset {
         }
         // Folders list `a-1_0000` and `a_0000` in another order than `a` and `a-1`.
         cases.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Self { label_values: description.label_values(), name: description.name, cases })
+        Ok(Self {
+            label_values: description.label_values(),
+            raters: raters(folder)?,
+            file_ending: description.file_ending,
+            name: description.name,
+            cases,
+        })
     }
 
     /// What the data set calls itself.
@@ -133,10 +144,44 @@ impl Dataset {
         self.label_values.clone()
     }
 
+    /// Those who drew masks of their own, sorted.
+    pub fn raters(&self) -> Vec<&str> {
+        self.raters.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Reads what a rater drew on a case, with the grid that the file gives; `None` where the rater did
+    /// not draw it, or is none of [`Dataset::raters`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::nifti::read_label`].
+    pub fn read_rater(
+        &self,
+        rater: &str,
+        case: &Case,
+    ) -> Result<Option<(Volume<u8>, Grid)>, ImageFileError> {
+        let found = self.raters.iter().find(|(name, _)| name == rater);
+        let path = found.map(|(_, folder)| folder.join(format!("{}{}", case.id, self.file_ending)));
+        path.filter(|path| path.is_file()).map(|path| crate::nifti::read_label(&path)).transpose()
+    }
+
     /// The cases, sorted by their ids.
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
+}
+
+/// The folders of raters, by their names, sorted.
+fn raters(folder: &Path) -> Result<Vec<(String, PathBuf)>, FsError> {
+    let all = folder.join(RATERS);
+    if !all.is_dir() {
+        return Ok(Vec::new());
+    }
+    let named = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        (path.is_dir() && !name.starts_with('.')).then_some((name, path))
+    };
+    Ok(fs::list_folder(&all)?.into_iter().filter_map(named).collect())
 }
 
 /// The case of an image, or `None` where it is something else (such as a file half written).

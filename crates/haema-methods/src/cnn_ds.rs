@@ -4,11 +4,10 @@ mod export;
 #[cfg(test)]
 mod golden;
 mod keras;
-mod model;
 mod network;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::{Model, ModelError, Predicted, Prepared, SegmentError};
 pub use keras::model_from_keras;
-pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
 pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile, ResidualOrder, UpMode};

@@ -1,10 +1,23 @@
 //! Methods of segmentation: how a scan becomes a network's input, and how the answer comes back.
 
 pub mod cnn_ds;
+mod curvature_flow;
 pub mod frame;
 #[cfg(test)]
 mod generator;
+mod grey_square;
 mod keras;
+mod method;
+mod model;
+pub mod pitchperfect;
+mod recipe;
 pub mod unet;
+mod view;
 
+pub use curvature_flow::CurvatureFlow;
+pub use grey_square::Square;
 pub use keras::KerasError;
+pub use method::Method;
+pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
+pub use recipe::{Intensity, Recipe};
+pub use view::{Tile, View};

@@ -1,4 +1,4 @@
-//! How well a model does on cases with masks: one row a case, and figures with intervals.
+//! How well a method does on cases with masks: one row a case, and figures with intervals.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -7,8 +7,10 @@ use haema_eval::{Bootstrap, Interval, Overlap, median_absolute_error_ml, roc_auc
 use haema_io::dataset::{Case, Dataset, Subtype};
 use haema_io::{ImageFileError, fs};
 use haema_measure::{MeasureError, volume_ml, volume_soft_ml};
-use haema_methods::cnn_ds::{Model, SegmentError};
+use haema_methods::SegmentError;
 use thiserror::Error;
+
+use crate::segmenter::{Segmented, Segmenter};
 
 /// Why a model cannot be scored.
 #[derive(Debug, Error)]
@@ -87,8 +89,6 @@ pub struct Summary {
     pub interval: Option<Interval>,
 }
 
-/// Above this probability a voxel belongs to the bleed.
-const THRESHOLD: f32 = 0.5;
 /// Seed of the bootstrap.
 const SEED: u64 = 1;
 
@@ -99,7 +99,7 @@ const SEED: u64 = 1;
 /// [`EvalError`], which names the case.
 pub fn evaluate(
     dataset: &Dataset,
-    model: &Model,
+    method: &dyn Segmenter,
     ids: &[String],
     threads: NonZeroUsize,
     progress: &mut dyn FnMut(&CaseScore),
@@ -112,14 +112,18 @@ pub fn evaluate(
     let is_named = |case: &&Case| ids.is_empty() || ids.iter().any(|id| id == case.id());
     let mut scores = Vec::new();
     for case in dataset.cases().iter().filter(is_named) {
-        let score = score(case, model, threads)?;
+        let score = score(case, method, threads)?;
         progress(&score);
         scores.push(score);
     }
     Ok(scores)
 }
 
-fn score(case: &Case, model: &Model, threads: NonZeroUsize) -> Result<CaseScore, EvalError> {
+fn score(
+    case: &Case,
+    method: &dyn Segmenter,
+    threads: NonZeroUsize,
+) -> Result<CaseScore, EvalError> {
     let id = || case.id().to_owned();
     let read = |source| EvalError::Read { id: id(), source: Box::new(source) };
     let segment = |source: SegmentError| EvalError::Segment { id: id(), source: Box::new(source) };
@@ -128,11 +132,10 @@ fn score(case: &Case, model: &Model, threads: NonZeroUsize) -> Result<CaseScore,
     let reference =
         case.read_label().map_err(read)?.ok_or_else(|| EvalError::NoLabel { id: id() })?;
     let reference = reference.map(|&voxel| u8::from(voxel != 0));
-    let prepared = model.prepare(&ct, threads).map_err(|error| segment(error.into()))?;
-    let predicted = model.predict(prepared, threads).map_err(|error| segment(error.into()))?;
-    let score = predicted.score();
-    let probability = predicted.restore().map_err(|error| segment(error.into()))?;
-    let mask = probability.map(|&p| u8::from(p > THRESHOLD));
+    let threshold = method.default_threshold();
+    let Segmented { probability, score, .. } =
+        method.segment(&ct, threshold, threads).map_err(segment)?;
+    let mask = probability.map(|&p| u8::from(p > threshold));
     let overlap = Overlap::count(&reference, &mask)
         .expect("both masks are on the scan's grid, which measuring has checked");
     let subtypes = Subtype::ALL

@@ -20,7 +20,7 @@ use haema_nn::InferencePrecision;
 use crate::report::{Input, Report, Series};
 use figure::Picture;
 pub(crate) use lesions::place_of;
-pub(crate) use view::Pictures;
+pub(crate) use view::{Pictures, View};
 
 /// The whole page.
 pub(crate) fn page(report: &Report, pictures: &Pictures) -> String {

@@ -3,8 +3,12 @@
 use std::path::Path;
 
 use haema_io::fs;
-use haema_methods::cnn_ds::{Model, ModelError};
+use haema_methods::pitchperfect::{Pitchperfect, PitchperfectError};
+use haema_methods::{Method, Model, ModelError};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+use crate::segmenter::{PitchperfectModel, Segmenter};
 
 /// Why a model file cannot be used.
 #[derive(Debug, Error)]
@@ -16,12 +20,42 @@ pub enum ModelFileError {
     /// It is no model.
     #[error("the file is no model of haema")]
     Model(#[from] Box<ModelError>),
+    /// It is no model of `PItcHPERFeCT`.
+    #[error("the model cannot be used")]
+    Pitchperfect(#[from] PitchperfectError),
 }
 
 /// Larger than any network that trains on a hospital's machine.
 const LARGEST: u64 = 1 << 31;
 
-/// Reads a model that `haema train` made.
+/// A model of any method.
+#[derive(Debug, Clone)]
+pub enum Trained {
+    /// A network.
+    Network(Box<Model>),
+    /// `PItcHPERFeCT`.
+    Pitchperfect(Box<PitchperfectModel>),
+}
+
+impl Trained {
+    /// Its method.
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Network(model) => model.method(),
+            Self::Pitchperfect(_) => Method::Pitchperfect,
+        }
+    }
+
+    /// What finds bleeds with it.
+    pub fn segmenter(&self) -> &dyn Segmenter {
+        match self {
+            Self::Network(model) => model.as_ref(),
+            Self::Pitchperfect(model) => model.as_ref(),
+        }
+    }
+}
+
+/// Reads a network that `haema train` made.
 ///
 /// # Errors
 ///
@@ -29,4 +63,19 @@ const LARGEST: u64 = 1 << 31;
 pub fn read_model(path: &Path) -> Result<Model, ModelFileError> {
     let bytes = fs::read(path, LARGEST)?;
     Ok(Model::from_bytes(&bytes).map_err(Box::new)?)
+}
+
+/// Reads a model of any method.
+///
+/// # Errors
+///
+/// [`ModelFileError`], with the reason as its source.
+pub fn read_trained(path: &Path) -> Result<Trained, ModelFileError> {
+    let bytes = fs::read(path, LARGEST)?;
+    if Pitchperfect::begins(&bytes) {
+        let model = Pitchperfect::from_bytes(&bytes)?;
+        let sha256 = format!("{:x}", Sha256::digest(&bytes));
+        return Ok(Trained::Pitchperfect(Box::new(PitchperfectModel { model, sha256 })));
+    }
+    Ok(Trained::Network(Box::new(Model::from_bytes(&bytes).map_err(Box::new)?)))
 }

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use haema_methods::cnn_ds::{Model, SegmentError};
+use haema_methods::pitchperfect::Pitchperfect;
+use haema_methods::{Method, Model, SegmentError};
 use haema_nn::{Cpu, Engine, InferencePrecision};
 use haema_volume::{CtVolume, Volume};
 
@@ -68,8 +69,8 @@ pub struct Segmented {
 }
 
 impl Segmenter for Model {
-    fn method(&self) -> &'static str {
-        "cnn-ds"
+    fn method(&self) -> &str {
+        Model::method(self).name()
     }
 
     fn model_name(&self) -> &str {
@@ -106,7 +107,7 @@ pub struct OnEngine<'a> {
 
 impl Segmenter for OnEngine<'_> {
     fn method(&self) -> &str {
-        self.model.method()
+        Segmenter::method(self.model)
     }
 
     fn model_name(&self) -> &str {
@@ -131,6 +132,50 @@ impl Segmenter for OnEngine<'_> {
     }
 }
 
+/// A model of `PItcHPERFeCT`, with the checksum of its file.
+#[derive(Debug, Clone)]
+pub struct PitchperfectModel {
+    /// The model.
+    pub model: Pitchperfect,
+    /// SHA-256 of its file, hexadecimal.
+    pub sha256: String,
+}
+
+impl Segmenter for PitchperfectModel {
+    fn method(&self) -> &str {
+        Method::Pitchperfect.name()
+    }
+
+    fn model_name(&self) -> &str {
+        Method::Pitchperfect.name()
+    }
+
+    fn model_sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    fn default_threshold(&self) -> f32 {
+        self.model.cutoff()
+    }
+
+    fn segment(
+        &self,
+        ct: &CtVolume,
+        _: f32,
+        threads: NonZeroUsize,
+    ) -> Result<Segmented, SegmentError> {
+        let found = self.model.segment(ct, threads)?;
+        Ok(Segmented {
+            probability: found.probability,
+            score: found.score,
+            volume_grid_ml: found.volume_grid_ml,
+            preprocess_ms: found.preprocess_ms,
+            network_ms: found.vote_ms,
+            restore_ms: found.restore_ms,
+        })
+    }
+}
+
 fn segment_on(
     model: &Model,
     ct: &CtVolume,
@@ -140,7 +185,7 @@ fn segment_on(
     let start = Instant::now();
     let prepared = model.prepare(ct, threads)?;
     let prepared_at = Instant::now();
-    let predicted = model.predict_on(prepared, engine)?;
+    let predicted = model.predict_on(prepared, engine, threads)?;
     let predicted_at = Instant::now();
     let (score, volume_grid_ml) = (predicted.score(), predicted.grid_ml(threshold));
     let probability = predicted.restore()?;

@@ -20,11 +20,15 @@ mod config;
 mod error;
 mod facts;
 mod folder;
+mod network;
 mod page;
 mod painting;
+mod pitchperfect;
 mod plan;
+mod presets;
 mod run;
 mod samples;
+mod seen;
 mod simulated;
 mod split;
 mod start;
@@ -35,10 +39,14 @@ mod tests;
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
 pub use error::TrainError;
+pub(crate) use facts::check_case;
 pub use folder::{
-    bleed_sizes, fold_folder, fold_folders, read_config, read_config_file, read_split,
+    bleed_sizes, fold_folder, fold_folders, model_in, read_config, read_config_file, read_split,
 };
+pub use network::Network;
 pub use painting::PaintedBleeds;
+pub use pitchperfect::learn_pitchperfect;
+pub use presets::{Preset, pitchperfect_preset};
 pub use run::{Epoch, Job, Progress, TrainSummary, train};
 pub use simulated::SimulatedCases;
 pub use split::{CaseSize, Split, SplitError};

@@ -34,7 +34,9 @@ pub use grid::{Grid, GridError, Locator};
 pub use lps_map::LpsMap;
 pub use nearest::Nearest;
 pub use orientation::{Orientation, OrientationError, Towards};
-pub use region::{IndexBox, bounding_box, crop, fill_holes_in_plane, open_in_plane};
+pub use region::{
+    IndexBox, bounding_box, close_in_plane, crop, fill_holes_in_plane, open_in_plane,
+};
 pub use registration::{Freedom, HeadPyramid, Match, Registration, RegistrationError, register};
 pub use resample::{AxisWeights, Interpolation, PlaneResizer, Window, resize};
 pub use volume::{Volume, VolumeError};

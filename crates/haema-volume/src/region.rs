@@ -63,6 +63,41 @@ pub fn open_in_plane(mask: &Volume<u8>, radius: usize) -> Volume<u8> {
     opened
 }
 
+/// Closes, slice by slice, gaps that a disc of `radius` voxels does not fit into. What lies outside the
+/// volume counts as background. What is not 0 becomes 1.
+pub fn close_in_plane(mask: &Volume<u8>, radius: f64) -> Volume<u8> {
+    let reach = radius.max(0.0).min(LARGEST_DISC).floor() as isize;
+    let disc: Vec<[isize; 2]> = (-reach..=reach)
+        .flat_map(|y| (-reach..=reach).map(move |x| [y, x]))
+        .filter(|[y, x]| ((y * y + x * x) as f64) <= radius * radius)
+        .collect();
+    let mut closed = mask.map(|&voxel| u8::from(voxel != 0));
+    let [depth, rows, columns] = mask.size();
+    for z in 0..depth {
+        let plane = closed.plane_mut(z);
+        if plane.iter().all(|&voxel| voxel == 0) {
+            continue;
+        }
+        // Room around the plane, so that what grows beyond it shrinks back.
+        let width = columns + 2 * reach as usize;
+        let mut grown = vec![0_u8; width * (rows + 2 * reach as usize)];
+        let at = |offset: usize, [y, x]: [isize; 2]| {
+            let row = (offset / columns) as isize + reach + y;
+            row as usize * width + ((offset % columns) as isize + reach + x) as usize
+        };
+        for (offset, _) in plane.iter().enumerate().filter(|(_, voxel)| **voxel != 0) {
+            disc.iter().for_each(|&step| grown[at(offset, step)] = 1);
+        }
+        for (offset, voxel) in plane.iter_mut().enumerate() {
+            *voxel = u8::from(disc.iter().all(|&step| grown[at(offset, step)] != 0));
+        }
+    }
+    closed
+}
+
+/// No mask needs a larger disc, in voxels.
+const LARGEST_DISC: f64 = 100.0;
+
 /// Fills, slice by slice, every hole: background from which no way along faces leads to the border of
 /// the slice. What is not 0 becomes 1.
 pub fn fill_holes_in_plane(mask: &Volume<u8>) -> Volume<u8> {

@@ -22,12 +22,14 @@ fn the_short_help_names_every_command() {
       info      Says what was found, which series would be used and why, and where its slices lie
       import    Brings a public data set into the raw layout of nnU-Net, or weights of others into a
                 model
-      train     Trains CNN-DS on a dataset in the raw layout of nnU-Net
-      eval      Scores a model on cases of a dataset: a table of cases, and figures with intervals
+      train     Trains a method on a dataset in the raw layout of nnU-Net
+      eval      Scores a method on cases of a dataset: a table of cases, and figures with intervals
       export    Writes a model in a form that other programs read
       bench     Times the network alone, and the whole way from DICOM files to written results
       selftest  Measures phantoms of known volume, and says how near it comes
       simulate  Makes head CT with bleeds of exactly known volume, as a dataset
+      study     Trains and times every method on one split, and makes the tables and figures of Arab et
+                al. 2020
       help      Print this message or the help of the given subcommand(s)
 
     Options:
@@ -66,12 +68,16 @@ fn segment_tells_what_it_takes_and_leaves() {
               Segment the built-in sample head: haema's own simulation, no patient
 
           --method <METHOD>
-              How to segment
+              How to segment [default: the method of --model, else cnn-ds]
 
               Possible values:
-              - cnn-ds: The convolutional network with deep supervision of Arab et al. 2020
-              
-              [default: cnn-ds]
+              - cnn-ds:              The convolutional network with deep supervision of Arab et al. 2020
+              - cnn:                 The same network without deep supervision
+              - patch-unet:          A 3-D U-Net of overlapping patches: Çiçek et al. 2016
+              - slice-unet:          A 2-D U-Net of slices: Ironside et al. 2019
+              - slice-unet-hssayeni: A 2-D U-Net of windows of slices: Hssayeni et al. 2020
+              - pitchperfect:        PItcHPERFeCT, a forest over 20 predictors of a voxel: Muschelli et
+                al. 2017
 
           --model <FILE>
               Weights that haema train made [default: the model that is built in]

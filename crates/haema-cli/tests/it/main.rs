@@ -14,4 +14,5 @@ mod segment;
 mod selftest;
 mod simulate;
 mod stand;
+mod study;
 mod train;

@@ -2,8 +2,9 @@
 
 use haema_io::nifti;
 use haema_methods::cnn_ds::{CnnDs, Profile};
-use haema_methods::frame::{Planes, Preprocessing};
-use haema_pipeline::training::TrainConfig;
+use haema_methods::frame::{Crop, Planes, Preprocessing};
+use haema_methods::{Method, Recipe, View};
+use haema_pipeline::training::{Preset, TrainConfig};
 use haema_volume::{Affine, Grid, Volume};
 
 use crate::stand::Stand;
@@ -34,7 +35,7 @@ fn tiny() -> Stand {
     let base = TrainConfig::profile(Profile::Recommended);
     let config = TrainConfig {
         epochs: 2,
-        network: CnnDs { base: 4, depth: 2, ..base.network.clone() },
+        network: CnnDs { base: 4, depth: 2, ..CnnDs::profile(Profile::Recommended) }.into(),
         preprocessing: Preprocessing {
             in_plane: [16, 16],
             planes: Planes::Fixed { count: 8 },
@@ -82,6 +83,51 @@ fn a_run_leaves_its_settings_split_log_checkpoint_and_model_and_can_be_scored() 
     // Bleeds shrink from case 0 to case 4, so case 2 is in their middle; cases without go by id.
     assert_eq!(ids, ["case2", "case3"]);
     assert!(stand.read("scores/summary.md").starts_with("| figure |"));
+}
+
+#[test]
+fn every_network_is_trained_scored_and_used_by_its_name() {
+    let stand = tiny();
+    for method in Method::ALL.into_iter().filter(|method| method.is_network()) {
+        let name = method.name();
+        let base = TrainConfig::preset(method, Preset::Tiny).unwrap();
+        let view = match base.recipe.view {
+            View::Patches { .. } => View::Patches { side: 8, overlap: 4 },
+            View::Slices { window: Some(_), .. } => {
+                View::Slices { at_once: 4, window: Some([8, 4]) }
+            }
+            view => view,
+        };
+        let config = TrainConfig {
+            epochs: 1,
+            preprocessing: Preprocessing {
+                crop: Crop::None,
+                in_plane: [16, 16],
+                ..base.preprocessing.clone()
+            },
+            recipe: Recipe { view, ..base.recipe.clone() },
+            ..base
+        };
+        stand.write("method.toml", toml::to_string(&config).unwrap().as_bytes());
+
+        let trained =
+            stand.run(&format!("train data --out {name} --config method.toml --threads 2"));
+        assert_eq!(trained.code, 0, "{name}: {}", trained.err);
+        let model = format!("--model {name}/model.safetensors");
+        let scored = stand.run(&format!("eval data --method {name} {model} --out scores-{name}"));
+        assert_eq!(scored.code, 0, "{name}: {}", scored.err);
+        assert_eq!(stand.read(&format!("scores-{name}/cases.csv")).lines().count(), 7);
+        let segmented = stand.run(&format!("segment --sample {model} --out masks-{name} --json"));
+        assert_eq!(segmented.code, 0, "{name}: {}", segmented.err);
+        assert!(segmented.out.contains(&format!("\"method\":\"{name}\"")), "{}", segmented.out);
+    }
+    let other =
+        stand.run("segment --sample --method patch-unet --model cnn/model.safetensors --out x");
+    assert_eq!(other.code, 2);
+    assert!(other.err.contains("are of cnn, and --method is patch-unet"), "{}", other.err);
+    let none = stand.run("segment --sample --method slice-unet --out x");
+    assert_eq!(none.code, 2);
+    assert!(none.err.contains("no built-in model of slice-unet"), "{}", none.err);
 }
 
 #[test]

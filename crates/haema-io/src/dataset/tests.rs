@@ -43,6 +43,30 @@ fn cases_come_sorted_with_their_labels_and_rows() {
 }
 
 #[test]
+fn masks_of_several_people_are_found_by_their_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    Description::of_bleeds("two", 2).write(folder).unwrap();
+    write_case(folder, "a", true);
+    write_case(folder, "b", true);
+    assert!(Dataset::open(folder).unwrap().raters().is_empty());
+    for rater in ["second", "first", ".hidden"] {
+        let own = folder.join(RATERS).join(rater);
+        fs::create_folder(&own).unwrap();
+        std::fs::copy(folder.join(LABELS).join("a.nii.gz"), own.join("a.nii.gz")).unwrap();
+    }
+
+    let dataset = Dataset::open(folder).unwrap();
+
+    assert_eq!(dataset.raters(), ["first", "second"]);
+    let [a, b] = dataset.cases() else { panic!("two cases") };
+    let (mask, grid) = dataset.read_rater("first", a).unwrap().unwrap();
+    assert_eq!((mask.as_slice(), grid.size()), ([0, 1].as_slice(), [1, 1, 2]));
+    assert_eq!(dataset.read_rater("first", b).unwrap(), None);
+    assert_eq!(dataset.read_rater("nobody", a).unwrap(), None);
+}
+
+#[test]
 fn a_folder_without_the_layout_is_told_what_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
 

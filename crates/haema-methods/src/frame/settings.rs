@@ -73,6 +73,8 @@ pub enum Planes {
         /// How many.
         count: usize,
     },
+    /// Each slice of the scan, as many as there are.
+    Slices,
     /// Slabs of one thickness from the first slice upwards; each is the mean of the slices that it
     /// meets, weighted by overlap. Air is added above, to a number that suits the network. Of a
     /// stack that is too long the top of the head downwards is kept.
@@ -121,6 +123,23 @@ impl Preprocessing {
             window_hu: [0.0, 100.0],
             in_plane: [160, 128],
             planes: Planes::Slabs { pitch_mm: 5.0, multiple_of: 8, at_least: 16, at_most: 48 },
+        }
+    }
+
+    /// The slice-based U-Net's: each slice in `side` × `side` pixels.
+    ///
+    /// # Source
+    ///
+    /// methods.md C2.
+    pub fn slices(side: usize, window_hu: [f32; 2]) -> Self {
+        Self {
+            crop: Crop::None,
+            order: ClampOrder::ClampThenResize,
+            antialias: Antialias::Box,
+            label_resize: LabelResize::Area,
+            window_hu,
+            in_plane: [side, side],
+            planes: Planes::Slices,
         }
     }
 

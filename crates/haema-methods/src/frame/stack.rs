@@ -107,6 +107,7 @@ impl PlaneMap {
     pub(super) fn plan(stack: &Stack, settings: &Preprocessing, top_mm: f64) -> Self {
         match settings.planes {
             Planes::Fixed { count } => Self::fixed(stack, settings, count),
+            Planes::Slices => Self::slices(stack),
             Planes::Slabs { pitch_mm, multiple_of, at_least, at_most } => {
                 let [from_mm, to_mm] = kept(stack, top_mm, at_most as f64 * pitch_mm);
                 let needed = ((to_mm - from_mm) / pitch_mm - SLIVER).ceil().max(1.0) as usize;
@@ -118,6 +119,19 @@ impl PlaneMap {
 
     pub(super) fn count(&self) -> usize {
         self.image.output_len()
+    }
+
+    /// Each slice as it is; where they lie unevenly, the planes' pitch is their mean.
+    fn slices(stack: &Stack) -> Self {
+        let (len, first_mm) = (stack.len(), stack.edges_mm[0]);
+        let same = AxisWeights::nearest(len, Window::whole(len), len);
+        Self {
+            first_mm,
+            pitch_mm: (stack.edges_mm[len] - first_mm) / len as f64,
+            image: same.clone(),
+            label: same.clone(),
+            back: same,
+        }
     }
 
     fn fixed(stack: &Stack, settings: &Preprocessing, count: usize) -> Self {

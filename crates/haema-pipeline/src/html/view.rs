@@ -49,7 +49,7 @@ impl Pictures {
 }
 
 /// A scan and its mask, looked at in canonical order whatever the order in which they are stored.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     ct: &'a CtVolume,
     mask: &'a Volume<u8>,
     orientation: Orientation,
@@ -58,7 +58,7 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(ct: &'a CtVolume, mask: &'a Volume<u8>) -> Self {
+    pub(crate) fn of(ct: &'a CtVolume, mask: &'a Volume<u8>) -> Self {
         assert_eq!(ct.voxels_hu().size(), mask.size(), "scan and mask differ in size");
         let orientation = Orientation::of(ct.grid());
         let (orientation, grid) = orientation.canonical_grid(ct.grid()).map_or_else(
@@ -69,16 +69,16 @@ impl<'a> View<'a> {
     }
 
     /// How many slices there are.
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.grid.size()[0]
     }
 
     /// The part of every picture that is worth showing.
-    pub(super) fn window(&self) -> HeadWindow {
+    pub(crate) fn window(&self) -> HeadWindow {
         head_window(self.ct.voxels_hu(), self.orientation)
     }
 
-    pub(super) fn area_mm2(&self, z: usize) -> f64 {
+    pub(crate) fn area_mm2(&self, z: usize) -> f64 {
         let mut plane = Vec::new();
         self.orientation.read_canonical_plane(self.mask, z, &mut plane);
         let count = plane.iter().filter(|&&voxel| voxel != 0).count();
@@ -93,7 +93,7 @@ impl<'a> View<'a> {
 
     /// One slice within `window`, turned so that the patient's right is on the left and the front
     /// is up: canonical order has both the other way round.
-    pub(super) fn slice(&self, z: usize, area_mm2: f64, window: HeadWindow) -> Slice {
+    pub(crate) fn slice(&self, z: usize, area_mm2: f64, window: HeadWindow) -> Slice {
         let mut hu = Vec::new();
         let mut mask = Vec::new();
         self.orientation.read_canonical_plane(self.ct.voxels_hu(), z, &mut hu);
@@ -117,7 +117,7 @@ impl<'a> View<'a> {
 
 /// The part of every picture that is worth showing: rows and columns `from..to`, as shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct HeadWindow {
+pub(crate) struct HeadWindow {
     rows: [usize; 2],
     columns: [usize; 2],
 }

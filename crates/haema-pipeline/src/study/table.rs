@@ -1,5 +1,7 @@
 //! A table that goes into a file.
 
+use crate::html::escape;
+
 /// Rows of text under named columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -32,6 +34,22 @@ impl Table {
         &self.title
     }
 
+    /// Names of its columns.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The same with more columns, each the same in every row: where the figures come from.
+    #[must_use]
+    pub fn with_constants(&self, constants: &[(&str, String)]) -> Self {
+        let mut wider = self.clone();
+        wider.columns.extend(constants.iter().map(|(name, _)| (*name).to_owned()));
+        for row in &mut wider.rows {
+            row.extend(constants.iter().map(|(_, value)| value.clone()));
+        }
+        wider
+    }
+
     /// The rows.
     pub fn rows(&self) -> &[Vec<String>] {
         &self.rows
@@ -62,6 +80,27 @@ impl Table {
             line
         };
         std::iter::once(&self.columns).chain(&self.rows).map(line).collect()
+    }
+
+    /// As HTML; columns that begin with `paper` are set apart.
+    pub(crate) fn html(&self) -> String {
+        let class =
+            |column: &str| if column.starts_with("paper") { " class=\"paper\"" } else { "" };
+        let head: String = self
+            .columns
+            .iter()
+            .map(|column| {
+                format!("<th{}>{}</th>", class(column), escape(&column.replace('_', " ")))
+            })
+            .collect();
+        let row = |cells: &Vec<String>| {
+            let cells = cells.iter().zip(&self.columns);
+            let cells =
+                cells.map(|(cell, column)| format!("<td{}>{}</td>", class(column), escape(cell)));
+            format!("<tr>{}</tr>\n", cells.collect::<String>())
+        };
+        let rows: String = self.rows.iter().map(row).collect();
+        format!("<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n")
     }
 
     /// As Markdown, under its title.

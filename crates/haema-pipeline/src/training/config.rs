@@ -1,11 +1,13 @@
 //! What a training run is told, and writes down.
 
+use haema_methods::Recipe;
 use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_methods::frame::Preprocessing;
 use haema_nn::{AdamConfig, Init, Loss, TrainingPrecision};
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
+use super::network::Network;
 use super::painting::PaintedBleeds;
 use super::simulated::SimulatedCases;
 
@@ -48,9 +50,16 @@ pub struct TrainConfig {
     /// How the learning rate falls and when the run ends.
     pub schedule: Schedule,
     /// The network.
-    pub network: CnnDs,
-    /// How a scan becomes its input.
+    pub network: Network,
+    /// How a scan comes to its grid.
     pub preprocessing: Preprocessing,
+    /// How it sees the scan there; as CNN-DS does where absent.
+    #[serde(default, skip_serializing_if = "is_whole")]
+    pub recipe: Recipe,
+    /// Radius of the disc that masks are closed by, slice by slice, for training alone; not at all where
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_closing_mm: Option<f64>,
     /// How training cases are varied; not at all where absent.
     pub augment: Option<Augment>,
     /// Bleeds that training heads get; none where absent.
@@ -86,6 +95,11 @@ fn is_full(precision: &TrainingPrecision) -> bool {
     *precision == TrainingPrecision::F32
 }
 
+/// The same.
+fn is_whole(recipe: &Recipe) -> bool {
+    *recipe == Recipe::whole()
+}
+
 impl TrainConfig {
     /// The configuration of a profile: the paper's numbers, or ours.
     ///
@@ -111,8 +125,10 @@ impl TrainConfig {
                 loss: Loss::Dice,
                 adam: AdamConfig::default(),
                 schedule: Schedule::Plateau { patience: 10, factor: 0.5, stop_after: 50 },
-                network,
+                network: network.into(),
                 preprocessing: Preprocessing::paper(),
+                recipe: Recipe::whole(),
+                label_closing_mm: None,
                 augment: None,
                 painted_bleeds: None,
                 simulated_cases: None,
@@ -134,8 +150,10 @@ impl TrainConfig {
                 loss: Loss::DiceCe { weight: 50.0 },
                 adam: AdamConfig::default(),
                 schedule: Schedule::Poly { power: 0.9 },
-                network: CnnDs { dropout: 0.2, ..network },
+                network: CnnDs { dropout: 0.2, ..network }.into(),
                 preprocessing: Preprocessing::recommended(),
+                recipe: Recipe::whole(),
+                label_closing_mm: None,
                 augment: Some(Augment::default()),
                 painted_bleeds: Some(PaintedBleeds::default()),
                 simulated_cases: None,

@@ -2,6 +2,7 @@
 
 use haema_io::{ImageFileError, fs};
 use haema_methods::frame::PreprocessError;
+use haema_methods::pitchperfect::LearnError;
 use haema_nn::{CheckpointError, EngineError, SpecError, WeightsError};
 use thiserror::Error;
 
@@ -95,6 +96,9 @@ pub enum TrainError {
     /// A checkpoint is damaged.
     #[error("the run's checkpoint cannot be used: remove it to begin again")]
     Checkpoint(#[from] CheckpointError),
+    /// `PItcHPERFeCT` has learned nothing.
+    #[error("nothing was learned")]
+    Learn(#[from] LearnError),
     /// Weights cannot be written.
     #[error("the weights cannot be written")]
     Weights(#[from] WeightsError),

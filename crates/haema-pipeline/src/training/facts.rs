@@ -93,6 +93,15 @@ pub(crate) fn look_at(
     })
 }
 
+/// Checks one case as [`look_at`] does, and gives the volume of its bleed, mL.
+///
+/// # Errors
+///
+/// [`TrainError`], which names the case.
+pub(crate) fn check_case(case: &Case, label_values: &[u8]) -> Result<f64, TrainError> {
+    CaseFacts::of(case, Role::Training, label_values).map(|facts| facts.bleed_ml)
+}
+
 impl CaseFacts {
     fn of(case: &Case, role: Role, values: &[u8]) -> Result<Self, TrainError> {
         let id = case.id().to_owned();

@@ -15,6 +15,10 @@ use super::split::{CaseSize, Split};
 pub(crate) const CONFIG: &str = "config.toml";
 /// File of the split.
 pub(crate) const SPLIT: &str = "split.json";
+/// File of a network.
+pub(crate) const NETWORK: &str = "model.safetensors";
+/// File of a model of `PItcHPERFeCT`.
+pub(crate) const PITCHPERFECT: &str = "model.pitchperfect";
 /// No configuration or split is longer.
 const LONGEST: u64 = 1 << 24;
 
@@ -69,6 +73,12 @@ pub fn fold_folders(run: &Path) -> Vec<PathBuf> {
 /// The folder of fold `fold`, counted from 1.
 pub fn fold_folder(run: &Path, fold: usize) -> PathBuf {
     run.join(format!("fold-{fold}"))
+}
+
+/// The model that a run left: of a network, or of `PItcHPERFeCT`.
+pub fn model_in(run: &Path) -> PathBuf {
+    let learned = run.join(PITCHPERFECT);
+    if learned.exists() { learned } else { run.join(NETWORK) }
 }
 
 /// How many voxels of each case of a dataset are bleed, in the order of its cases.

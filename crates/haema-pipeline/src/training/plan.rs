@@ -14,8 +14,10 @@ const SCHEMA: &str = "haema.training-plan/1";
 pub(crate) struct Plan {
     schema: &'static str,
     parameters: usize,
-    /// The smallest and the largest input, `[z, y, x]`.
+    /// The smallest and the largest case on the network's grid, `[z, y, x]`.
     inputs: [[usize; 3]; 2],
+    /// What a step sees of the largest.
+    tile: [usize; 3],
     epochs: u32,
     /// Steps of an epoch, each on one case.
     steps_in_epoch: usize,
@@ -33,13 +35,15 @@ impl Plan {
         let sizes = || training.iter().map(|sample| sample.pair.size);
         let smallest = sizes().min().unwrap_or_default();
         let largest = sizes().max().unwrap_or_default();
+        let tile = config.recipe.view.tile_size(largest);
         Ok(Self {
             schema: SCHEMA,
             parameters: spec.parameter_count(),
             inputs: [smallest, largest],
+            tile,
             epochs: config.epochs,
             steps_in_epoch,
-            trainer_bytes: Trainer::bytes(&spec, largest, config.precision)?,
+            trainer_bytes: Trainer::bytes(&spec, tile, config.precision)?,
         })
     }
 }

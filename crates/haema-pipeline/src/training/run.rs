@@ -20,10 +20,11 @@ use super::augment::Pair;
 use super::config::{SCHEMA, Schedule, TrainConfig};
 use super::error::TrainError;
 use super::facts;
-use super::folder::{CONFIG, SPLIT};
+use super::folder::{CONFIG, NETWORK, SPLIT};
 use super::page::{self, Example};
 use super::plan::Plan;
 use super::samples::{self, Sample};
+use super::seen;
 use super::simulated::Simulator;
 use super::split::{Split, SplitError};
 use super::start::start_values;
@@ -160,15 +161,16 @@ pub fn train(
             .collect()
     };
     progress(Progress::Loading { cases: split.training.len() + split.validation.len() });
-    let preprocessing = &config.preprocessing;
-    let mut training = samples::load(&named(&split.training), preprocessing, threads)?;
+    let closing = config.label_closing_mm;
+    let bringing = (&config.preprocessing, closing);
+    let mut training = samples::load(&named(&split.training), bringing, threads)?;
     if config.skip_blank {
         training.retain(|sample| sample.bleed_voxels > 0);
     }
     if training.is_empty() {
         return Err(SplitError::NoTraining { left: 0 }.into());
     }
-    let validation = samples::load(&named(&split.validation), preprocessing, threads)?;
+    let validation = samples::load(&named(&split.validation), bringing, threads)?;
     let mut session = Session::start(job, run, (training, validation), threads)?;
     session.write_plan()?;
     while !session.is_over() {
@@ -230,7 +232,7 @@ impl<'a> Session<'a> {
         let params = start_values(job, &spec, &training)?;
         // The deepest case first, so that buffers are made once.
         let largest = training.iter().chain(&validation).map(|sample| sample.pair.size).max();
-        let size = largest.expect("there is a training case");
+        let size = config.recipe.view.tile_size(largest.expect("there is a training case"));
         let cpu = Cpu { threads: threads.get(), precision: InferencePrecision::Fp32 };
         let engine = job.engine.unwrap_or(&cpu);
         let mut trainer = engine.learner(&spec, &params, size, config.precision)?;
@@ -396,6 +398,7 @@ impl<'a> Session<'a> {
         learning_rate: f64,
     ) -> Result<haema_nn::LossValue, TrainError> {
         let pair = self.varied(sample, epoch, step);
+        let pair = seen::draw(pair, &self.config.recipe, &mut self.rng(epoch, 4 * step + 3));
         self.trainer.reshape(pair.size)?;
         let seed = rand::RngCore::next_u64(&mut self.rng(epoch, 4 * step + 1));
         let mut grad = vec![0.0; pair.image.len()];
@@ -417,7 +420,7 @@ impl<'a> Session<'a> {
         Ok(value)
     }
 
-    /// Mean loss and Dice of the validation cases with the averaged parameters.
+    /// Mean loss and Dice of the validation cases, tile by tile, with the averaged parameters.
     fn validate(&mut self) -> Result<(Option<f64>, Option<f64>), TrainError> {
         if self.validation.is_empty() {
             return Ok((None, None));
@@ -427,12 +430,14 @@ impl<'a> Session<'a> {
         self.trainer.update(&mut |values, _| values.copy_from_slice(averaged));
         let (mut losses, mut dices) = (Vec::new(), Vec::new());
         for sample in &self.validation {
-            self.trainer.reshape(sample.pair.size)?;
-            let mut grad = vec![0.0; sample.pair.image.len()];
-            let logits = self.trainer.forward(&sample.pair.image, DropoutSeed::Off)?;
-            let value = self.config.loss.value_and_grad(logits, &sample.pair.target, &mut grad);
-            losses.push(value.loss);
-            dices.extend(value.soft_dice);
+            for pair in seen::tiles(sample.pair.clone(), &self.config.recipe, self.threads) {
+                self.trainer.reshape(pair.size)?;
+                let mut grad = vec![0.0; pair.image.len()];
+                let logits = self.trainer.forward(&pair.image, DropoutSeed::Off)?;
+                let value = self.config.loss.value_and_grad(logits, &pair.target, &mut grad);
+                losses.push(value.loss);
+                dices.extend(value.soft_dice);
+            }
         }
         self.trainer.update(&mut |values, _| values.copy_from_slice(&own));
         Ok((mean(&losses), mean(&dices)))
@@ -493,12 +498,16 @@ impl<'a> Session<'a> {
     fn weights(&self, values: &[f32], precision: Precision) -> Result<Vec<u8>, TrainError> {
         let mut params = self.trainer.params().clone();
         params.values_mut().copy_from_slice(values);
-        let preprocessing = serde_json::to_string(&self.config.preprocessing).map_err(|error| {
-            TrainError::Text { what: "preprocessing", reason: error.to_string() }
-        })?;
+        let text = |what| {
+            move |error: serde_json::Error| TrainError::Text { what, reason: error.to_string() }
+        };
+        let preprocessing =
+            serde_json::to_string(&self.config.preprocessing).map_err(text("preprocessing"))?;
+        let recipe = serde_json::to_string(&self.config.recipe).map_err(text("recipe"))?;
         let mut metadata = BTreeMap::from([
-            ("method".to_owned(), "cnn-ds".to_owned()),
+            ("method".to_owned(), self.config.network.method().name().to_owned()),
             ("preprocessing".to_owned(), preprocessing),
+            ("recipe".to_owned(), recipe),
             ("epochs".to_owned(), self.state.epochs_done.to_string()),
             ("seed".to_owned(), self.config.seed.to_string()),
         ]);
@@ -515,14 +524,13 @@ impl<'a> Session<'a> {
             self.averaged.clone()
         };
         let bytes = self.weights(&values, Precision::F16)?;
-        fs::write_atomic(&self.run.join(MODEL), &bytes)?;
+        fs::write_atomic(&self.run.join(NETWORK), &bytes)?;
         Ok(Parameters::from_bytes(&bytes)?.1.sha256())
     }
 }
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const BEST: &str = "best.safetensors";
-const MODEL: &str = "model.safetensors";
 const LOG: &str = "log.csv";
 const FINGERPRINT: &str = "fingerprint.json";
 const PLAN: &str = "plan.json";

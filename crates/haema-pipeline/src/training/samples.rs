@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use haema_io::dataset::Case;
 use haema_methods::frame::{Frame, Preprocessing};
 use haema_sim::paint::HeadMap;
-use haema_volume::{CtVolume, Volume, parallel};
+use haema_volume::{CtVolume, Volume, close_in_plane, parallel};
 
 use super::augment::Pair;
 use super::error::TrainError;
@@ -22,21 +22,34 @@ pub(crate) struct Sample {
 }
 
 /// Reads cases and brings them to the network's grid, in their order.
+///
+/// * `closing_mm` — radius of the disc that masks are closed by, beside the preprocessing.
 pub(crate) fn load(
     cases: &[Case],
-    preprocessing: &Preprocessing,
+    (preprocessing, closing_mm): (&Preprocessing, Option<f64>),
     threads: NonZeroUsize,
 ) -> Result<Vec<Sample>, TrainError> {
-    let loaded = parallel::map(cases.iter(), threads, |_, case| load_one(case, preprocessing));
-    loaded.into_iter().collect()
+    let load = |_, case: &Case| load_one(case, preprocessing, closing_mm);
+    parallel::map(cases.iter(), threads, load).into_iter().collect()
 }
 
-fn load_one(case: &Case, preprocessing: &Preprocessing) -> Result<Sample, TrainError> {
+fn load_one(
+    case: &Case,
+    preprocessing: &Preprocessing,
+    closing_mm: Option<f64>,
+) -> Result<Sample, TrainError> {
     let id = case.id().to_owned();
     let read = |source| TrainError::Read { id: id.clone(), source: Box::new(source) };
     let image = case.read_image().map_err(read)?;
     let Some(label) = case.read_label().map_err(read)? else {
         return Err(TrainError::NoLabel { id });
+    };
+    let label = match closing_mm {
+        Some(radius_mm) => {
+            let [_, _, pixel_mm] = image.grid().spacing_mm();
+            close_in_plane(&label, radius_mm / pixel_mm)
+        }
+        None => label,
     };
     Sample::bring(id, &image, &label, preprocessing)
 }

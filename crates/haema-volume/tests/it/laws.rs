@@ -1,8 +1,8 @@
 //! What must hold for any input.
 
 use haema_volume::{
-    AxisWeights, Components, Connectivity, Interpolation, Volume, Window, bounding_box, crop,
-    fill_holes_in_plane, open_in_plane, resize,
+    AxisWeights, Components, Connectivity, Interpolation, Volume, Window, bounding_box,
+    close_in_plane, crop, fill_holes_in_plane, open_in_plane, resize,
 };
 use proptest::prelude::*;
 
@@ -153,6 +153,9 @@ proptest! {
         {
             prop_assert!(less <= before && before <= more);
         }
+        let closed = close_in_plane(&mask, radius as f64 + 0.5);
+        prop_assert_eq!(&close_in_plane(&closed, radius as f64 + 0.5), &closed);
+        prop_assert!(mask.as_slice().iter().zip(closed.as_slice()).all(|(&m, &c)| c >= u8::from(m != 0)));
         prop_assert_eq!(&open_in_plane(&opened, radius), &opened);
         prop_assert_eq!(&fill_holes_in_plane(&filled), &filled);
     }

@@ -1,21 +1,25 @@
-//! A trained network with its preprocessing, ready to segment.
+//! A trained network of any method, with its preprocessing, ready to segment.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use haema_nn::{Cpu, Engine, EngineError, InferencePrecision, NetSpec, Parameters, WeightsError};
-use haema_volume::{CtVolume, Volume};
+use haema_volume::{CtVolume, RegistrationError, Volume};
 use thiserror::Error;
 
 use crate::frame::{Frame, PreprocessError, Preprocessing, Undo};
+use crate::method::Method;
+use crate::recipe::Recipe;
 
 /// Trained weights, the network and the preprocessing that belong to them.
 #[derive(Debug, Clone)]
 pub struct Model {
+    method: Method,
     name: String,
     spec: NetSpec,
     params: Parameters,
     preprocessing: Preprocessing,
+    recipe: Recipe,
     sha256: String,
     metadata: BTreeMap<String, String>,
     precision: InferencePrecision,
@@ -47,6 +51,9 @@ pub enum SegmentError {
     /// It does not come to the network's grid.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
+    /// It cannot be laid on the template.
+    #[error("the scan cannot be laid on the template")]
+    Template(#[from] RegistrationError),
     /// The network cannot be run: a damaged model, or a device that failed.
     #[error("the network cannot be run on this grid: {0}")]
     Network(#[from] EngineError),
@@ -77,24 +84,31 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`ModelError`] where the file is damaged or no model of this method.
+    /// [`ModelError`] where the file is damaged or no network of haema.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let (spec, params, metadata) = Parameters::from_bytes(bytes)?;
         let entry = |key: &str| metadata.get(key).cloned().unwrap_or_default();
-        let method = entry("method");
-        if method != "cnn-ds" {
-            let wanted = "cnn-ds";
-            return Err(ModelError::Entry { key: "method", found: method, wanted });
-        }
+        let found = entry("method");
+        let Some(method) = Method::named(&found).filter(|method| method.is_network()) else {
+            let wanted = "cnn-ds, cnn, patch-unet, slice-unet or slice-unet-hssayeni";
+            return Err(ModelError::Entry { key: "method", found, wanted });
+        };
         let settings = entry("preprocessing");
         let Ok(preprocessing) = serde_json::from_str(&settings) else {
-            let wanted = "settings that this version knows";
-            return Err(ModelError::Entry { key: "preprocessing", found: settings, wanted });
+            return Err(ModelError::Entry { key: "preprocessing", found: settings, wanted: KNOWN });
+        };
+        let recipe = match metadata.get("recipe").map(|text| serde_json::from_str(text)) {
+            None => Recipe::whole(),
+            Some(Ok(recipe)) => recipe,
+            Some(Err(_)) => {
+                let found = entry("recipe");
+                return Err(ModelError::Entry { key: "recipe", found, wanted: KNOWN });
+            }
         };
         let name = metadata.get("name").cloned().unwrap_or_else(|| "unnamed".to_owned());
         let sha256 = params.sha256();
         let precision = InferencePrecision::default();
-        Ok(Self { name, spec, params, preprocessing, sha256, metadata, precision })
+        Ok(Self { method, name, spec, params, preprocessing, recipe, sha256, metadata, precision })
     }
 
     /// The model that comes with haema.
@@ -120,6 +134,11 @@ impl Model {
         self.precision
     }
 
+    /// Its method.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -140,9 +159,14 @@ impl Model {
         &self.params
     }
 
-    /// How a scan becomes its input.
+    /// How a scan comes to its grid.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
+    }
+
+    /// How it sees the scan there.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
     /// What else its file says.
@@ -161,13 +185,13 @@ impl Model {
         threads: NonZeroUsize,
     ) -> Result<Prepared, PreprocessError> {
         let frame = Frame::plan(ct, &self.preprocessing)?.with_threads(threads);
-        let input = frame.image(ct)?;
+        let mut input = frame.image(ct)?;
+        self.recipe.condition(input.size(), input.as_mut_slice(), threads);
         let voxel_volume_mm3 = frame.voxel_volume_mm3();
         Ok(Prepared { input, undo: frame.into_undo(), voxel_volume_mm3 })
     }
 
-    /// Runs the network, as the scan is and mirrored left to right, and averages: a head has two
-    /// alike halves, a bleed seldom.
+    /// Runs the network, in as many pieces as its recipe says.
     ///
     /// # Errors
     ///
@@ -177,7 +201,8 @@ impl Model {
         prepared: Prepared,
         threads: NonZeroUsize,
     ) -> Result<Predicted, EngineError> {
-        self.predict_on(prepared, &Cpu { threads: threads.get(), precision: self.precision })
+        let cpu = Cpu { threads: threads.get(), precision: self.precision };
+        self.predict_on(prepared, &cpu, threads)
     }
 
     /// As [`Model::predict`], on other hardware.
@@ -193,18 +218,14 @@ impl Model {
         &self,
         prepared: Prepared,
         engine: &dyn Engine,
+        threads: NonZeroUsize,
     ) -> Result<Predicted, EngineError> {
         let Prepared { input, undo, voxel_volume_mm3 } = prepared;
         let size = input.size();
-        let mut network = engine.predictor(&self.spec, &self.params, size)?;
-        let mut probability = network.probabilities(input.as_slice())?;
-        let mut mirrored = input.into_voxels();
-        mirrored.chunks_mut(size[2]).for_each(<[f32]>::reverse);
-        let mut second = network.probabilities(&mirrored)?;
-        second.chunks_mut(size[2]).for_each(<[f32]>::reverse);
-        for (first, second) in probability.iter_mut().zip(&second) {
-            *first = f32::midpoint(*first, *second);
-        }
+        let network = (&self.spec, &self.params);
+        let volume = (size, input.into_voxels());
+        let mut probability = self.recipe.view.probabilities(network, volume, engine)?;
+        self.recipe.finish(size, &mut probability, threads);
         let probability =
             Volume::new(size, probability).expect("an engine gives one value for each voxel");
         Ok(Predicted { probability, undo, voxel_volume_mm3 })
@@ -246,8 +267,10 @@ impl Predicted {
     }
 }
 
+/// What an entry may hold.
+const KNOWN: &str = "settings that this version knows";
 /// The model that comes with haema: training/built-in-model in the repository tells how it was made.
-const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
+const BUILT_IN: &[u8] = include_bytes!("../weights/cnn-ds.safetensors");
 /// On what terms it comes, and whose scans it learned from.
 const LICENCE: &str =
     "MIT OR Apache-2.0; trained on CT-ICH 1.0.0 (CC BY 4.0, doi:10.13026/w8q8-ky94)";
@@ -273,6 +296,8 @@ mod tests {
 
         let error = Model::from_bytes(&bytes).unwrap_err();
 
-        assert_eq!(error.to_string(), "the model file's entry method is : wanted cnn-ds");
+        assert!(
+            error.to_string().starts_with("the model file's entry method is : wanted cnn-ds, ")
+        );
     }
 }
