@@ -40,6 +40,7 @@ use std::path::Path;
 pub use error::{DicomError, FileError, PixelError};
 pub use tags::Tag;
 
+use crate::identity::Identity;
 use crate::plausibility;
 use crate::scan::{InputKind, Provenance, Scan, SeriesReport};
 use study::Study;
@@ -121,6 +122,8 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
     ));
     warnings.extend(load::pixel_warnings(&loaded));
     warnings.extend(plausibility::doubts(&loaded.ct));
+    let identities = loaded.stack.images.iter().map(|image| image.header.identity);
+    let identity = identities.reduce(Identity::earliest).unwrap_or_default();
     let mut files: Vec<usize> = loaded.stack.images.iter().map(|image| image.file).collect();
     files.sort_unstable();
     files.dedup();
@@ -133,6 +136,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Scan, DicomError> {
         warnings,
         missing_slices: loaded.missing_slices,
         header_tilt_deg,
+        identity,
     };
     Ok(Scan { ct: loaded.ct, provenance })
 }

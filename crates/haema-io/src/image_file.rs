@@ -12,7 +12,7 @@ use crate::meta_image::MetaImageError;
 use crate::nifti::NiftiError;
 use crate::nrrd::NrrdError;
 use crate::voxels::Image;
-use crate::{InputKind, Provenance, Scan, SeriesReport};
+use crate::{Identity, InputKind, Provenance, Scan, SeriesReport};
 pub use sniff::{read_image_file, read_label_file};
 
 /// Why an image file could not be read or written. The message ends with the path.
@@ -135,6 +135,7 @@ pub(crate) fn scan_of(
         warnings,
         missing_slices: vec![],
         header_tilt_deg: None,
+        identity: Identity::default(),
     };
     Ok(Scan { ct: CtVolume::new(voxels, grid)?, provenance })
 }

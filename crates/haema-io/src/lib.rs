@@ -8,6 +8,7 @@ pub mod ct_ich;
 pub mod dataset;
 pub mod dicom;
 pub mod fs;
+mod identity;
 mod image_file;
 mod jpeg;
 pub mod jpeg_lossless;
@@ -21,6 +22,7 @@ pub mod plausibility;
 mod scan;
 mod voxels;
 
+pub use identity::{Identity, SamePatient};
 pub use image_file::{ImageFileError, read_image_file, read_label_file};
 pub use scan::{InputKind, MissingSlices, Provenance, Scan, SeriesReport};
 pub use voxels::VoxelError;

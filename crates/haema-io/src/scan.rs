@@ -2,6 +2,8 @@
 
 use haema_volume::CtVolume;
 
+use crate::Identity;
+
 /// A scan that was read, with everything a report must say about its origin.
 #[derive(Debug, Clone)]
 pub struct Scan {
@@ -49,6 +51,8 @@ pub struct Provenance {
     /// _Gantry/Detector Tilt_ (0018,1120), where the header has one. Only reported: the tilt that
     /// counts is [`haema_volume::Grid::tilt_deg`].
     pub header_tilt_deg: Option<f64>,
+    /// Whose scan it is and when it was made: to compare two scans by.
+    pub identity: Identity,
 }
 
 /// A gap in the stack that is a whole number of steps wide.

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use haema_io::dicom::{self, DicomError, FileError, ReadOptions};
 use haema_io::fs::{self, FsError};
-use haema_io::{ImageFileError, InputKind, Provenance, Scan, SeriesReport, read_image_file};
+use haema_io::{
+    Identity, ImageFileError, InputKind, Provenance, Scan, SeriesReport, read_image_file,
+};
 use haema_sim::builtin_head;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -218,6 +220,7 @@ fn sample() -> Scan {
         missing_slices: Vec::new(),
         warnings: Vec::new(),
         header_tilt_deg: None,
+        identity: Identity::default(),
     };
     Scan { ct: head.ct, provenance }
 }

@@ -15,10 +15,11 @@ use thiserror::Error;
 
 use crate::affine::Vec3;
 use crate::lps_map::LpsMap;
+use crate::parallel;
 use climb::{Climb, Summit};
 pub use freedom::Freedom;
-use freedom::{Pose, RIGID};
-use metric::{Moving, Samples, Value, information};
+use freedom::{Effort, Pose, RIGID};
+use metric::{Moving, Samples, Value, ascent, information};
 pub use pyramid::HeadPyramid;
 use pyramid::LEVELS;
 
@@ -62,6 +63,14 @@ pub enum RegistrationError {
         /// How much is needed.
         wanted_ml: f64,
     },
+    /// No bone to go by: such heads cannot be told to match.
+    #[error("{found_ml:.0} mL of skull were found: wanted at least {wanted_ml:.0} mL")]
+    NoSkull {
+        /// How much was found.
+        found_ml: f64,
+        /// How much is needed.
+        wanted_ml: f64,
+    },
     /// The heads do not lie on each other, and what was found is not to be used.
     #[error("the two heads do not match: {reason}")]
     NoMatch {
@@ -77,21 +86,26 @@ pub enum RegistrationError {
 /// # Errors
 ///
 /// [`RegistrationError::NoMatch`] where the result is not to be trusted: it is not given out.
+/// [`RegistrationError::NoSkull`] where it could not be, before anything is searched.
 pub fn register(
     fixed: &HeadPyramid,
     moving: &HeadPyramid,
     freedom: Freedom,
     threads: NonZeroUsize,
 ) -> Result<Registration, RegistrationError> {
-    let search = Search::new(fixed, moving, threads);
+    let found_ml = fixed.skull_ml.min(moving.skull_ml);
+    if found_ml < LEAST_SKULL_ML {
+        return Err(RegistrationError::NoSkull { found_ml, wanted_ml: LEAST_SKULL_ML });
+    }
+    let search = Search::new(fixed, moving, freedom, threads);
     let mut best = search.coarsest();
     for level in (0..LEVELS).rev() {
         for &free in freedom.steps(level) {
-            best = search.climb(level, free, &best);
+            best = search.climb(level, free, &best, threads);
         }
     }
     let map = search.map(&best.place);
-    let value = search.value(0, &map);
+    let value = search.value(0, &map, threads);
     let quality = Match {
         shared_information: value.shared,
         overlap: value.overlap,
@@ -101,14 +115,8 @@ pub fn register(
     Ok(Registration { moving_from_fixed: map, quality })
 }
 
-/// Steps on a level, in mm at the edge of the head.
-fn climb_on(level: usize) -> Climb {
-    let pitch_mm = pyramid::FINEST_MM * f64::from(1 << level);
-    Climb { longest: 1.5 * pitch_mm, shortest: 0.004 * pitch_mm, steps: 40 }
-}
-
-/// Every how manieth voxel of a level is looked at.
-const STRIDES: [usize; LEVELS] = [4, 1, 1];
+/// A few slices of a child's skull have more.
+const LEAST_SKULL_ML: f64 = 20.0;
 
 /// Turns about the axes to the left (nodding) and to the top (turning) from which the search begins.
 const FIRST_NODS_DEG: [f64; 5] = [-32.0, -16.0, 0.0, 16.0, 32.0];
@@ -122,45 +130,52 @@ struct Search<'a> {
     fixed: &'a HeadPyramid,
     moving: &'a HeadPyramid,
     samples: Vec<Samples>,
+    shortest: f64,
     threads: NonZeroUsize,
 }
 
 impl<'a> Search<'a> {
-    fn new(fixed: &'a HeadPyramid, moving: &'a HeadPyramid, threads: NonZeroUsize) -> Self {
-        let middle = &fixed.levels[1];
-        let is_head = |point: Vec3| {
-            let mut index = [0; 3];
-            for axis in 0..3 {
-                let at = (point[axis] - middle.origin_lps_mm[axis]) / middle.pitch_mm;
-                let most = fixed.head.size()[2 - axis] - 1;
-                index[2 - axis] = (at.round().max(0.0) as usize).min(most);
-            }
-            fixed.head[index] != 0
-        };
-        let samples = fixed.levels.iter().zip(STRIDES);
-        let samples = samples.map(|(level, stride)| Samples::of(level, stride, is_head)).collect();
-        Self { fixed, moving, samples, threads }
+    fn new(
+        fixed: &'a HeadPyramid,
+        moving: &'a HeadPyramid,
+        freedom: Freedom,
+        threads: NonZeroUsize,
+    ) -> Self {
+        let Effort { strides, shortest } = freedom.effort();
+        let samples = parallel::map(0..LEVELS, threads, |_, level| {
+            // The head is known on the middle level.
+            let is_head = |index: [usize; 3]| {
+                let there = |axis: usize| ((2 * index[axis] + 1) << level) >> 2;
+                let most = |axis: usize| fixed.head.size()[axis] - 1;
+                fixed.head[[0, 1, 2].map(|axis| there(axis).min(most(axis)))] != 0
+            };
+            Samples::of(&fixed.levels[level], strides[level], is_head)
+        });
+        Self { fixed, moving, samples, shortest, threads }
     }
 
     fn map(&self, place: &[f64]) -> LpsMap {
         Pose::new(place).map(self.fixed.centre_lps_mm)
     }
 
-    fn value(&self, level: usize, map: &LpsMap) -> Value {
-        information(&self.samples[level], Moving::of(&self.moving.levels[level]), map, self.threads)
+    fn value(&self, level: usize, map: &LpsMap, threads: NonZeroUsize) -> Value {
+        information(&self.samples[level], Moving::of(&self.moving.levels[level]), map, threads)
     }
 
-    /// The best beginnings, followed on the coarsest level.
+    /// The best beginnings, followed on the coarsest level, each by one thread.
     fn coarsest(&self) -> Summit {
-        let level = LEVELS - 1;
-        let mut starts: Vec<Summit> = self.starts();
-        for start in &mut starts {
-            start.height = self.value(level, &self.map(&start.place)).information;
-        }
+        let (level, one) = (LEVELS - 1, NonZeroUsize::MIN);
+        let mut starts = parallel::map(self.starts().into_iter(), self.threads, |_, start| {
+            let height = self.value(level, &self.map(&start.place), one).information;
+            Summit { height, ..start }
+        });
         starts.sort_by(|a, b| b.height.total_cmp(&a.height));
         starts.truncate(FOLLOWED);
-        let climbed = starts.iter().map(|start| self.climb(level, RIGID, start));
+        let climbed = parallel::map(starts.iter(), self.threads, |_, start| {
+            self.climb(level, RIGID, start, one)
+        });
         climbed
+            .into_iter()
             .reduce(|best, next| if next.height > best.height { next } else { best })
             .expect("there are beginnings")
     }
@@ -185,20 +200,24 @@ impl<'a> Search<'a> {
         places.into_iter().map(summit).collect()
     }
 
-    /// Climbs on a level with the first `free` parameters.
-    fn climb(&self, level: usize, free: usize, start: &Summit) -> Summit {
+    /// Climbs on a level with the first `free` parameters, in steps in mm at the edge of the head.
+    fn climb(&self, level: usize, free: usize, start: &Summit, threads: NonZeroUsize) -> Summit {
         let whole = |place: &[f64]| {
             let mut all = start.place.clone();
             all[..free].copy_from_slice(place);
             all
         };
-        let summit = climb_on(level).from(start.place[..free].to_vec(), |place| {
+        let moving = Moving::of(&self.moving.levels[level]);
+        let pitch_mm = pyramid::FINEST_MM * f64::from(1 << level);
+        let climb =
+            Climb { longest: 1.5 * pitch_mm, shortest: self.shortest * pitch_mm, steps: 40 };
+        let summit = climb.from(start.place[..free].to_vec(), |place| {
             let all = whole(place);
-            let value = self.value(level, &self.map(&all));
+            let (value, slope) = ascent(&self.samples[level], moving, &self.map(&all), threads);
             let jacobian = Pose::jacobian(&all, self.fixed.centre_lps_mm);
             let by_parameter = jacobian[..free]
                 .iter()
-                .map(|column| column.iter().zip(value.slope).map(|(a, b)| a * b).sum());
+                .map(|column| column.iter().zip(slope).map(|(a, b)| a * b).sum());
             (value.information, by_parameter.collect())
         });
         Summit { place: whole(&summit.place), height: summit.height }

@@ -7,6 +7,7 @@ use super::pixels::PixelFormat;
 use super::syntax::Syntax;
 use super::tags;
 use super::values::DataSet;
+use crate::identity::Identity;
 use crate::limits::FRAMES_MAX;
 use crate::phi::{FreeText, Uid};
 
@@ -30,6 +31,7 @@ pub(crate) struct Header {
     /// Values that tell two images at one place apart, in the order in which they are tried.
     pub telltales: [Option<String>; TELLTALES],
     pub frames: Vec<Frame>,
+    pub identity: Identity,
 }
 
 /// How many attributes tell images at one place apart: see [`Header::telltales`].
@@ -97,9 +99,26 @@ impl Header {
             is_lossy: data.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01"),
             telltales: telltales.map(|tag| data.text(tag)),
             frames: frames(&data, &image_type),
+            identity: identity(&data),
             image_type,
         }
     }
+}
+
+fn identity(data: &DataSet<'_>) -> Identity {
+    let text = |tag| data.text(tag);
+    Identity::of(
+        text(tags::PATIENT_ID).as_deref(),
+        text(tags::PATIENT_NAME).as_deref(),
+        text(tags::PATIENT_BIRTH_DATE).as_deref(),
+        &[
+            (text(tags::ACQUISITION_DATE_TIME), None),
+            (text(tags::ACQUISITION_DATE), text(tags::ACQUISITION_TIME)),
+            (text(tags::CONTENT_DATE), text(tags::CONTENT_TIME)),
+            (text(tags::SERIES_DATE), text(tags::SERIES_TIME)),
+            (text(tags::STUDY_DATE), text(tags::STUDY_TIME)),
+        ],
+    )
 }
 
 fn contrast(data: &DataSet<'_>) -> Option<Contrast> {

@@ -87,9 +87,14 @@ attributes! {
     SOP_CLASS_UID = (0x0008, 0x0016) UI "SOP Class UID";
     SOP_INSTANCE_UID = (0x0008, 0x0018) UI "SOP Instance UID";
     STUDY_DATE = (0x0008, 0x0020) DA "Study Date";
+    SERIES_DATE = (0x0008, 0x0021) DA "Series Date";
+    ACQUISITION_DATE = (0x0008, 0x0022) DA "Acquisition Date";
+    CONTENT_DATE = (0x0008, 0x0023) DA "Content Date";
     ACQUISITION_DATE_TIME = (0x0008, 0x002A) DT "Acquisition DateTime";
     STUDY_TIME = (0x0008, 0x0030) TM "Study Time";
+    SERIES_TIME = (0x0008, 0x0031) TM "Series Time";
     ACQUISITION_TIME = (0x0008, 0x0032) TM "Acquisition Time";
+    CONTENT_TIME = (0x0008, 0x0033) TM "Content Time";
     ACCESSION_NUMBER = (0x0008, 0x0050) SH "Accession Number";
     MODALITY = (0x0008, 0x0060) CS "Modality";
     MANUFACTURER = (0x0008, 0x0070) LO "Manufacturer";

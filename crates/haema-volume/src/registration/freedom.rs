@@ -1,5 +1,6 @@
 //! What a head may do, as numbers that each move its edge by about as many millimetres.
 
+use super::pyramid::LEVELS;
 use crate::affine::Vec3;
 use crate::lps_map::LpsMap;
 
@@ -21,6 +22,15 @@ pub(super) struct Limits {
     pub(super) stretch: [f64; 2],
 }
 
+/// How closely to look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Every how manieth voxel of a level is looked at.
+    pub(super) strides: [usize; LEVELS],
+    /// A step shorter than this share of a level's pitch ends the climb.
+    pub(super) shortest: f64,
+}
+
 impl Freedom {
     /// How many parameters are free, climb after climb, on a level: what shows on a coarse grid first.
     pub(super) fn steps(self, level: usize) -> &'static [usize] {
@@ -29,6 +39,15 @@ impl Freedom {
             // Heads of other sizes lie on each other only when they may be stretched.
             (Self::Affine, 2) => &[STRETCHED],
             (Self::Affine, _) => &[PARAMETERS],
+        }
+    }
+
+    /// How closely each level is looked at. Two scans of a patient are laid on each other to a fraction
+    /// of a voxel; no two heads are that much alike, and an atlas must be quick.
+    pub(super) fn effort(self) -> Effort {
+        match self {
+            Self::Rigid => Effort { strides: [4, 1, 1], shortest: 0.004 },
+            Self::Affine => Effort { strides: [24, 5, 1], shortest: 0.015 },
         }
     }
 

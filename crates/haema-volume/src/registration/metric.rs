@@ -1,6 +1,7 @@
 //! Mutual information of two heads under an affine map, with its slope.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use super::pyramid::{BONE_GREY, Level};
 use crate::affine::Vec3;
@@ -13,8 +14,10 @@ const BINS: usize = 32;
 /// Cells of the joint histogram, and entries of the map that each has a slope by.
 const CELLS: usize = BINS * BINS;
 const ENTRIES: usize = 12;
-/// Samples are summed in so many parts whatever the number of threads, so that sums are the same.
-const PARTS: usize = 16;
+/// Samples are summed in parts of this size at least, and in no more than so many, whatever the number
+/// of threads: sums are the same, and a few samples are not worth a thread.
+const PART: usize = 3000;
+const MOST_PARTS: usize = 16;
 /// Fewer samples than this say nothing.
 const FEWEST_SAMPLES: f64 = 300.0;
 
@@ -29,22 +32,21 @@ impl Samples {
     /// One point in each of every `stride`th voxel of the level where `is_wanted`, off its middle by a
     /// share of the voxel that its index decides: points in step with the other head's voxels would
     /// draw the result to whole voxels.
-    pub(super) fn of(level: &Level, stride: usize, is_wanted: impl Fn(Vec3) -> bool) -> Self {
+    pub(super) fn of(level: &Level, stride: usize, is_wanted: impl Fn([usize; 3]) -> bool) -> Self {
         let [depth, rows, columns] = level.grey.size();
         let mut samples = Self { points_lps_mm: Vec::new(), grey: Vec::new() };
         let mut count = 0_usize;
         for z in 0..depth {
             for y in 0..rows {
                 for x in 0..columns {
-                    let centre = level.point([z, y, x]);
-                    if level.grey[[z, y, x]].is_nan() || !is_wanted(centre) {
+                    if !is_wanted([z, y, x]) || level.grey[[z, y, x]].is_nan() {
                         continue;
                     }
                     count += 1;
                     if !count.is_multiple_of(stride) {
                         continue;
                     }
-                    let aside = aside([x, y, z]);
+                    let (centre, aside) = (level.point([z, y, x]), aside([x, y, z]));
                     let point =
                         std::array::from_fn(|axis| centre[axis] + level.pitch_mm * aside[axis]);
                     if let Some((grey, _)) = Moving::of(level).grey_at(point) {
@@ -59,6 +61,13 @@ impl Samples {
 
     pub(super) fn len(&self) -> usize {
         self.grey.len()
+    }
+
+    fn parts(&self) -> impl ExactSizeIterator<Item = Range<usize>> + Send + use<> {
+        let len = self.len();
+        let count = (len / PART).clamp(1, MOST_PARTS);
+        let share = len.div_ceil(count);
+        (0..count).map(move |part| (part * share).min(len)..((part + 1) * share).min(len))
     }
 }
 
@@ -131,8 +140,6 @@ impl<'a> Moving<'a> {
 pub(super) struct Value {
     /// Mutual information, nats; less than nothing where the heads hardly meet.
     pub(super) information: f64,
-    /// Its slope by the entries of the map, row by row.
-    pub(super) slope: [f64; ENTRIES],
     /// Information as a share of what the two heads hold: 0 where they have nothing to do with each
     /// other, 1 where each grey of one is one grey of the other.
     pub(super) shared: f64,
@@ -142,13 +149,26 @@ pub(super) struct Value {
     pub(super) bone_dice: f64,
 }
 
+/// The slope of information by the entries of the map, row by row.
+pub(super) type Slope = [f64; ENTRIES];
+
 /// What is counted of a part of the samples.
 struct Counts {
     joint: Vec<f64>,
-    slopes: Vec<[f64; ENTRIES]>,
     inside: f64,
     /// Bone in the fixed head, in the moving head, in both.
     bone: [f64; 3],
+}
+
+/// A sample that fell into the moving scan: what its pull on the map is computed from.
+struct Seen {
+    sample: u32,
+    /// The first of its four cells of the histogram.
+    cell: u32,
+    /// Where it lies between the second and the third.
+    part: f32,
+    /// Slope of grey there, per mm.
+    slope: [f32; 3],
 }
 
 /// Mattes' mutual information: grey of the fixed head falls into one bin, grey of the moving head
@@ -164,23 +184,48 @@ pub(super) fn information(
     moving_from_fixed: &LpsMap,
     threads: NonZeroUsize,
 ) -> Value {
-    let share = samples.len().div_ceil(PARTS).max(1);
-    let points = samples.points_lps_mm.chunks(share);
-    let parts = parallel::map(points, threads, |part, points| {
-        let grey = &samples.grey[part * share..][..points.len()];
-        count(points, grey, moving, moving_from_fixed)
+    let parts = parallel::map(samples.parts(), threads, |_, part| {
+        count(samples, part, moving, moving_from_fixed, &mut |_| ())
     });
-    let mut all = Counts::empty();
-    for part in &parts {
-        all.add(part);
-    }
-    all.value(samples.len())
+    Counts::sum(&parts).value(samples.len()).0
 }
 
-fn count(points: &[Vec3], grey: &[f32], moving: Moving<'_>, map: &LpsMap) -> Counts {
+/// [`information`] and its slope.
+pub(super) fn ascent(
+    samples: &Samples,
+    moving: Moving<'_>,
+    moving_from_fixed: &LpsMap,
+    threads: NonZeroUsize,
+) -> (Value, Slope) {
+    let parts = parallel::map(samples.parts(), threads, |_, part| {
+        let mut seen = Vec::with_capacity(part.len());
+        let counts =
+            count(samples, part, moving, moving_from_fixed, &mut |sample| seen.push(sample));
+        (counts, seen)
+    });
+    let (counts, seen): (Vec<Counts>, Vec<Vec<Seen>>) = parts.into_iter().unzip();
+    let counts = Counts::sum(&counts);
+    let (value, pulls) = counts.value(samples.len());
+    let parts = parallel::map(seen.iter(), threads, |_, seen| slope_of(samples, seen, &pulls));
+    let mut slope = [0.0; ENTRIES];
+    for part in parts {
+        slope.iter_mut().zip(part).for_each(|(sum, more)| *sum += more / counts.inside.max(1.0));
+    }
+    (value, slope)
+}
+
+fn count(
+    samples: &Samples,
+    part: Range<usize>,
+    moving: Moving<'_>,
+    map: &LpsMap,
+    on_seen: &mut impl FnMut(Seen),
+) -> Counts {
     let mut counts = Counts::empty();
-    for (&point, &fixed_grey) in points.iter().zip(grey) {
-        let Some((moving_grey, slope)) = moving.grey_at(map.apply(point)) else { continue };
+    for sample in part {
+        let fixed_grey = samples.grey[sample];
+        let point = map.apply(samples.points_lps_mm[sample]);
+        let Some((moving_grey, slope)) = moving.grey_at(point) else { continue };
         counts.inside += 1.0;
         let bones = [fixed_grey > BONE_GREY, moving_grey > BONE_GREY];
         counts.bone[0] += f64::from(u8::from(bones[0]));
@@ -188,65 +233,79 @@ fn count(points: &[Vec3], grey: &[f32], moving: Moving<'_>, map: &LpsMap) -> Cou
         counts.bone[2] += f64::from(u8::from(bones[0] && bones[1]));
         let row = ((fixed_grey * BINS as f32) as usize).min(BINS - 1) * BINS;
         // Two bins are left free at either end for the spline.
-        let place = 1.5 + moving_grey.clamp(0.0, 1.0) * (BINS as f32 - 4.0);
+        let place = 1.5 + moving_grey.clamp(0.0, 1.0) * SPREAD;
         let first = place as usize;
-        let (weights, rises) = spline(f64::from(place - first as f32));
-        let along = [point[0], point[1], point[2], 1.0];
-        let mut by_entry = [0.0; ENTRIES];
-        for (entry, value) in by_entry.iter_mut().enumerate() {
-            *value = f64::from(slope[entry / 4]) * (BINS as f64 - 4.0) * along[entry % 4];
+        let part = place - first as f32;
+        let cell = row + first - 1;
+        for (sum, weight) in counts.joint[cell..][..4].iter_mut().zip(spline(f64::from(part))) {
+            *sum += weight;
         }
-        for k in 0..4 {
-            let cell = row + first - 1 + k;
-            counts.joint[cell] += weights[k];
-            for (sum, value) in counts.slopes[cell].iter_mut().zip(by_entry) {
-                *sum += rises[k] * value;
-            }
-        }
+        on_seen(Seen { sample: sample as u32, cell: cell as u32, part, slope });
     }
     counts
 }
 
-/// Weights of the four nearest bins and their slopes, where the place lies `t` above the second.
-fn spline(t: f64) -> ([f64; 4], [f64; 4]) {
+/// What these samples add to the slope: each cell of the histogram pulls by its entry of `pulls`.
+fn slope_of(samples: &Samples, seen: &[Seen], pulls: &[f64]) -> Slope {
+    let mut sums = [0.0; ENTRIES];
+    for Seen { sample, cell, part, slope } in seen {
+        let pulls = &pulls[*cell as usize..][..4];
+        let rises = spline_rises(f64::from(*part));
+        let pull: f64 = rises.iter().zip(pulls).map(|(rise, pull)| rise * pull).sum();
+        let [x, y, z] = samples.points_lps_mm[*sample as usize];
+        for (sums, along) in sums.chunks_exact_mut(4).zip(slope) {
+            let pull = pull * f64::from(SPREAD * along);
+            for (sum, value) in sums.iter_mut().zip([x, y, z, 1.0]) {
+                *sum += pull * value;
+            }
+        }
+    }
+    sums
+}
+
+/// The bins of the moving head from no grey to all.
+const SPREAD: f32 = BINS as f32 - 4.0;
+
+/// Weights of the four nearest bins, where the place lies `t` above the second.
+fn spline(t: f64) -> [f64; 4] {
     let u = 1.0 - t;
-    let weights = [
+    [
         u * u * u / 6.0,
         (4.0 - 6.0 * t * t + 3.0 * t * t * t) / 6.0,
         (4.0 - 6.0 * u * u + 3.0 * u * u * u) / 6.0,
         t * t * t / 6.0,
-    ];
-    let rises =
-        [-u * u / 2.0, (3.0 * t * t - 4.0 * t) / 2.0, (4.0 * u - 3.0 * u * u) / 2.0, t * t / 2.0];
-    (weights, rises)
+    ]
+}
+
+/// The slopes of these weights.
+fn spline_rises(t: f64) -> [f64; 4] {
+    let u = 1.0 - t;
+    [-u * u / 2.0, (3.0 * t * t - 4.0 * t) / 2.0, (4.0 * u - 3.0 * u * u) / 2.0, t * t / 2.0]
 }
 
 impl Counts {
     fn empty() -> Self {
-        Self {
-            joint: vec![0.0; CELLS],
-            slopes: vec![[0.0; ENTRIES]; CELLS],
-            inside: 0.0,
-            bone: [0.0; 3],
-        }
+        Self { joint: vec![0.0; CELLS], inside: 0.0, bone: [0.0; 3] }
     }
 
-    fn add(&mut self, other: &Self) {
-        self.inside += other.inside;
-        self.bone.iter_mut().zip(other.bone).for_each(|(sum, more)| *sum += more);
-        self.joint.iter_mut().zip(&other.joint).for_each(|(sum, more)| *sum += more);
-        for (sums, more) in self.slopes.iter_mut().zip(&other.slopes) {
-            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    fn sum(parts: &[Self]) -> Self {
+        let mut all = Self::empty();
+        for part in parts {
+            all.inside += part.inside;
+            all.bone.iter_mut().zip(part.bone).for_each(|(sum, more)| *sum += more);
+            all.joint.iter_mut().zip(&part.joint).for_each(|(sum, more)| *sum += more);
         }
+        all
     }
 
-    fn value(&self, samples: usize) -> Value {
+    /// What it is worth, and how much each cell of the histogram adds to it.
+    fn value(&self, samples: usize) -> (Value, Vec<f64>) {
         let overlap = self.inside / (samples.max(1) as f64);
         let [fixed_bone, moving_bone, both] = self.bone;
         let bone_dice = if both > 0.0 { 2.0 * both / (fixed_bone + moving_bone) } else { 0.0 };
+        let mut pulls = vec![0.0; CELLS];
         if self.inside < FEWEST_SAMPLES {
-            let slope = [0.0; ENTRIES];
-            return Value { information: -1.0, slope, shared: 0.0, overlap, bone_dice };
+            return (Value { information: -1.0, shared: 0.0, overlap, bone_dice }, pulls);
         }
         let p = |count: f64| count / self.inside;
         let mut of_fixed = [0.0; BINS];
@@ -256,20 +315,16 @@ impl Counts {
             of_moving[cell % BINS] += p(count);
         }
         let mut information = 0.0;
-        let mut slope = [0.0; ENTRIES];
         for (cell, &count) in self.joint.iter().enumerate().filter(|(_, count)| **count > 0.0) {
             let (f, m) = (of_fixed[cell / BINS], of_moving[cell % BINS]);
-            information += p(count) * (p(count) / (f * m)).ln();
-            let by_moving = (p(count) / m).ln();
-            for (sum, of_cell) in slope.iter_mut().zip(self.slopes[cell]) {
-                *sum += by_moving * p(of_cell);
-            }
+            pulls[cell] = (p(count) / m).ln();
+            information += p(count) * (pulls[cell] - f.ln());
         }
         let entropy =
             |of: &[f64; BINS]| of.iter().filter(|&&p| p > 0.0).map(|p| -p * p.ln()).sum::<f64>();
         let held = 0.5 * (entropy(&of_fixed) + entropy(&of_moving));
         let shared = if held > 0.0 { information / held } else { 0.0 };
-        Value { information, slope, shared, overlap, bone_dice }
+        (Value { information, shared, overlap, bone_dice }, pulls)
     }
 }
 
@@ -296,20 +351,20 @@ mod tests {
     fn the_slope_is_that_of_small_differences() {
         let level = level();
         let samples = Samples::of(&level, 1, |_| true);
-        let at = |map: &LpsMap| information(&samples, Moving::of(&level), map, NonZeroUsize::MIN);
+        let at = |map: &LpsMap| ascent(&samples, Moving::of(&level), map, NonZeroUsize::MIN);
         let map = LpsMap::rigid([0.05, -0.03, 0.08], [1.3, -2.1, 0.7], [0.0; 3]);
 
-        let value = at(&map);
+        let (_, slope) = at(&map);
 
         for entry in 0..ENTRIES {
             let step = if entry % 4 == 3 { 1e-3 } else { 1e-5 };
             let moved = |by: f64| {
                 let mut rows = map.rows();
                 rows[entry / 4][entry % 4] += by;
-                at(&LpsMap::from_rows(rows)).information
+                at(&LpsMap::from_rows(rows)).0.information
             };
             let wanted = (moved(step) - moved(-step)) / (2.0 * step);
-            let found = value.slope[entry];
+            let found = slope[entry];
             assert!(
                 (found - wanted).abs() < 0.03 * wanted.abs() + 2e-3,
                 "{entry}: {found} {wanted}"
@@ -339,17 +394,21 @@ mod tests {
         let map = LpsMap::rigid([0.1, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0; 3]);
         let with = |n| {
             let threads = NonZeroUsize::new(n).unwrap();
-            information(&samples, Moving::of(&level), &map, threads)
+            ascent(&samples, Moving::of(&level), &map, threads)
         };
 
-        assert_eq!(with(1).information.to_bits(), with(3).information.to_bits());
-        assert_eq!(with(1).slope, with(3).slope);
+        assert!(samples.parts().len() > 1);
+        let (value, slope) = with(1);
+        assert_eq!(value.information.to_bits(), with(3).0.information.to_bits());
+        assert_eq!(slope, with(3).1);
+        let alone = information(&samples, Moving::of(&level), &map, NonZeroUsize::MIN);
+        assert_eq!(value.information.to_bits(), alone.information.to_bits());
     }
 
     #[test]
     fn weights_of_the_spline_sum_to_one_and_their_slopes_to_nothing() {
         for t in [0.0, 0.2, 0.5, 0.99] {
-            let (weights, rises) = spline(t);
+            let (weights, rises) = (spline(t), spline_rises(t));
             assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             assert!(rises.iter().sum::<f64>().abs() < 1e-12);
         }

@@ -75,29 +75,35 @@ impl Level {
     }
 
     /// Twice as coarse: the mean of eight, NaN where less than half of them is there.
-    fn halved(&self) -> Self {
+    fn halved(&self, threads: NonZeroUsize) -> Self {
+        let [depth, rows, columns] = self.grey.size();
         let size = self.grey.size().map(|n| n.div_ceil(2));
-        let full = self.grey.size();
-        let grey = Volume::from_fn(size, |[z, y, x]| {
-            let (mut sum, mut count) = (0.0_f32, 0_u8);
-            for corner in 0..8 {
-                let index =
-                    [2 * z + (corner >> 2), 2 * y + (corner >> 1 & 1), 2 * x + (corner & 1)];
-                if (0..3).all(|axis| index[axis] < full[axis]) {
-                    let voxel = self.grey[index];
-                    if !voxel.is_nan() {
-                        sum += voxel;
-                        count += 1;
+        let planes = parallel::map(0..size[0], threads, |_, z| {
+            let mut plane = vec![f32::NAN; size[1] * size[2]];
+            for (y, out) in plane.chunks_exact_mut(size[2]).enumerate() {
+                let mut sums = vec![(0.0_f32, 0_u8); size[2]];
+                for from_z in 2 * z..(2 * z + 2).min(depth) {
+                    for from_y in 2 * y..(2 * y + 2).min(rows) {
+                        let row = &self.grey.plane(from_z)[from_y * columns..][..columns];
+                        for (sum, pair) in sums.iter_mut().zip(row.chunks(2)) {
+                            for voxel in pair.iter().filter(|voxel| !voxel.is_nan()) {
+                                sum.0 += voxel;
+                                sum.1 += 1;
+                            }
+                        }
                     }
                 }
+                for (out, (sum, count)) in out.iter_mut().zip(sums).filter(|(_, sum)| sum.1 >= 4) {
+                    *out = sum / f32::from(count);
+                }
             }
-            if count < 4 { f32::NAN } else { sum / f32::from(count) }
+            plane
         });
         let shift = 0.5 * self.pitch_mm;
         Self {
             pitch_mm: 2.0 * self.pitch_mm,
             origin_lps_mm: add(self.origin_lps_mm, [shift; 3]),
-            grey,
+            grey: Volume::from_counted(size, planes.concat()),
         }
     }
 }
@@ -113,6 +119,8 @@ pub struct HeadPyramid {
     pub(super) centre_lps_mm: Vec3,
     /// Top of the head.
     pub(super) top_mm: f64,
+    /// How much of the largest piece of bone there is, and what is mixed with it.
+    pub(super) skull_ml: f64,
 }
 
 impl HeadPyramid {
@@ -126,10 +134,11 @@ impl HeadPyramid {
         let finest = finest(&stack, threads)?;
         let mut levels = vec![finest];
         for i in 1..LEVELS {
-            levels.push(levels[i - 1].halved());
+            levels.push(levels[i - 1].halved(threads));
         }
         let middle = &levels[1];
-        let head = head_of(middle);
+        let voxel_ml = middle.pitch_mm.powi(3) / 1000.0;
+        let (head, skull_voxels) = head_of(middle);
         let mut sum = [0.0; 3];
         let (mut count, mut top_mm) = (0_usize, f64::NEG_INFINITY);
         let [_, rows, columns] = head.size();
@@ -140,11 +149,13 @@ impl HeadPyramid {
             top_mm = top_mm.max(point[2]);
             count += 1;
         }
-        let found_ml = count as f64 * middle.pitch_mm.powi(3) / 1000.0;
+        let found_ml = count as f64 * voxel_ml;
         if found_ml < SMALLEST_HEAD_ML {
             return Err(RegistrationError::NoHead { found_ml, wanted_ml: SMALLEST_HEAD_ML });
         }
-        Ok(Self { levels, head, centre_lps_mm: scale(sum, 1.0 / count as f64), top_mm })
+        let centre_lps_mm = scale(sum, 1.0 / count as f64);
+        let skull_ml = skull_voxels as f64 * voxel_ml;
+        Ok(Self { levels, head, centre_lps_mm, top_mm, skull_ml })
     }
 }
 
@@ -208,11 +219,20 @@ fn finest(stack: &CtVolume, threads: NonZeroUsize) -> Result<Level, Registration
     let empty = Volume::filled([0, 0, 0], 0.0);
     let mut level = Level { pitch_mm: FINEST_MM, origin_lps_mm: low, grey: empty };
     let locator = Locator::of(stack.grid());
+    // Slices that lie level from left to right, tilted or not, have a row at one height.
+    let is_level = stack.grid().normal_lps()[0].abs() < 1e-12;
     let planes = parallel::map(0..size[0], threads, |_, z| {
         let mut plane = Vec::with_capacity(size[1] * size[2]);
         for y in 0..size[1] {
+            let index_of = |x: usize| locator.index_at(level.point([z, y, x]));
+            let (first, second) = (index_of(0), index_of(1));
+            let step: [f64; 3] = std::array::from_fn(|axis| second[axis] - first[axis]);
             for x in 0..size[2] {
-                let index = locator.index_at(level.point([z, y, x]));
+                let index = if is_level {
+                    std::array::from_fn(|axis| first[axis] + x as f64 * step[axis])
+                } else {
+                    index_of(x)
+                };
                 plane.push(interpolate(stack.voxels_hu(), index).unwrap_or(f32::NAN));
             }
         }
@@ -270,12 +290,13 @@ const MIXED_BONE_GREY: f32 = 0.65;
 
 /// The skull and what it holds, a few millimetres around: what moves as one, without the head holder.
 /// Inside is what has bone on both sides, left and right as well as in front and behind: gaps in the
-/// bone do not let the inside out. The whole field where there is no bone.
-fn head_of(level: &Level) -> Volume<u8> {
+/// bone do not let the inside out. The whole field where there is no bone. And how many voxels of
+/// skull there are.
+fn head_of(level: &Level) -> (Volume<u8>, usize) {
     let bone = level.grey.map(|&grey| u8::from(grey > MIXED_BONE_GREY));
     let parts = Components::of(&bone, Connectivity::Corners);
     let Some(largest) = parts.largest() else {
-        return level.grey.map(|&grey| u8::from(grey > 0.1));
+        return (level.grey.map(|&grey| u8::from(grey > 0.1)), 0);
     };
     let skull = parts.mask_of(largest);
     let [depth, rows, columns] = skull.size();
@@ -300,27 +321,23 @@ fn head_of(level: &Level) -> Volume<u8> {
             *voxel = u8::from(is_between(of_rows[y], x) && is_between(of_columns[x], y));
         }
     }
-    dilated(&head, 1)
+    (dilated(&head), skull.as_slice().iter().filter(|&&voxel| voxel != 0).count())
 }
 
-/// Grows the ones by a cube, one axis after the other.
-fn dilated(mask: &Volume<u8>, radius: usize) -> Volume<u8> {
-    let size = mask.size();
-    let mut grown = mask.clone();
-    for axis in 0..3 {
+/// Grows the ones by a voxel, along one axis after the other.
+fn dilated(mask: &Volume<u8>) -> Volume<u8> {
+    let [depth, rows, columns] = mask.size();
+    let mut grown = mask.as_slice().to_vec();
+    for (stride, len) in [(rows * columns, depth), (columns, rows), (1, columns)] {
         let before = grown.clone();
-        grown = Volume::from_fn(size, |index| {
-            let from = index[axis].saturating_sub(radius);
-            let to = (index[axis] + radius).min(size[axis] - 1);
-            let is_near = (from..=to).any(|i| {
-                let mut other = index;
-                other[axis] = i;
-                before[other] != 0
-            });
-            u8::from(is_near)
-        });
+        for (offset, voxel) in grown.iter_mut().enumerate() {
+            let at = offset / stride % len;
+            let lower = if at > 0 { before[offset - stride] } else { 0 };
+            let upper = if at + 1 < len { before[offset + stride] } else { 0 };
+            *voxel |= lower | upper;
+        }
     }
-    grown
+    Volume::from_counted(mask.size(), grown)
 }
 
 #[cfg(test)]
