@@ -5,14 +5,13 @@
 
 Each engine runs in a process of its own, pinned to the same cores, engine after engine, round after
 round: A B C A B C. The network is written anew from the layer table of the paper (base 16, depth 4,
-recommended profile, 64 x 128 x 128 [z, y, x], batch of one). haema's step is
-`cargo bench -p haema-methods --bench training_step`. Engines that are not installed are passed over, aloud.
+recommended profile, 64 x 128 x 128 [z, y, x], batch of one). haema's step is `haema bench --train`.
+Engines that are not installed are passed over, aloud.
 """
 
 import argparse
 import importlib.util
 import json
-import re
 import resource
 import statistics
 import subprocess
@@ -165,13 +164,11 @@ def work(engine, threads, steps):
 
 
 def haema(args, engine):
-    """`cargo bench` prints the table; built and found once."""
-    words = ["--threads", str(args.threads), "--steps", str(args.steps)]
-    words += ["--bf16"] if engine.endswith("bf16") else []
-    text = run([*pinned(args), str(args.haema), *words])
-    step = re.search(r"^step\s+([\d.]+)", text, re.MULTILINE)
-    peak = re.search(r"^peak memory\s+(\d+)", text, re.MULTILINE)
-    return {"ms": [float(step[1])], "peak_rss_mb": float(peak[1]) if peak else 0.0}
+    size = ",".join(map(str, SIZE))
+    line = [args.haema, "bench", "--train", "--size", size, "--threads", args.threads]
+    line += ["--repeat", args.steps, "--precision", engine.split("-")[1], "--json"]
+    report = json.loads(run([*pinned(args), *line]))
+    return {"ms": [report["step_ms"]["median"]], "peak_rss_mb": report["peak_rss_mb"]}
 
 
 def pinned(args):
@@ -185,14 +182,6 @@ def run(line):
     return ended.stdout
 
 
-def build():
-    """The benchmark's program."""
-    line = ["cargo", "bench", "-p", "haema-methods", "--bench", "training_step", "--no-run"]
-    messages = run([*line, "--message-format", "json"]).splitlines()
-    programs = (json.loads(message).get("executable") for message in messages)
-    return [program for program in programs if program][-1]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", default=",".join(ENGINES))
@@ -201,7 +190,7 @@ def main():
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--run-with", default="", help="words before each timed process, such as 'chrt -f 10'")
-    parser.add_argument("--haema", help="haema's benchmark program [default: built here]")
+    parser.add_argument("--haema", default=ROOT / "target/release/haema", help="the program")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
@@ -214,8 +203,6 @@ def main():
             engines.append(engine)
         else:
             print(f"{engine} is passed over: {library} is not installed here")
-    if any(engine.startswith("haema") for engine in engines):
-        args.haema = args.haema or build()
     found = {engine: {"ms": [], "peak_rss_mb": 0.0} for engine in engines}
     for _ in range(args.rounds):
         for engine in engines:

@@ -12,7 +12,7 @@ use std::time::Instant;
 use haema_gpu::Adapters;
 use haema_methods::cnn_ds::Model;
 use haema_nn::{Cpu, DropoutSeed, Engine, EngineError, Loss, TrainingPrecision};
-use haema_pipeline::bench::network_input;
+use haema_pipeline::bench::Subject;
 use haema_pipeline::input::{self, Source};
 use haema_volume::Volume;
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let size = words.get(1).map(|word| size(word)).transpose()?;
     let model = Model::built_in();
-    let input = network_input(&model, &input::read(&source, None)?.ct, size)?;
+    let input = Subject::of(&model).input(&input::read(&source, None)?.ct, size)?;
     let gpu = haema_gpu::open(Adapters::Any)?;
     println!("device       {}", gpu.device().unwrap_or("unnamed"));
     println!("grid         {:?} [z, y, x]", input.size());

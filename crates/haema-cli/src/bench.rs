@@ -1,16 +1,19 @@
 //! `haema bench`: how fast, how much memory, on this machine.
 
-use std::io::{self, Write};
+mod show;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::ArgGroup;
+use clap::builder::PossibleValuesParser;
 use haema_io::fs;
-use haema_methods::cnn_ds::Model;
+use haema_methods::unet::UNet;
 use haema_nn::Door;
-use haema_pipeline::bench::{self, BenchReport, LayerTime, Layers, Network, Parts, Spread};
+use haema_pipeline::bench::{self, BenchReport, Network, Parts, Subject, TrainingStep};
 use haema_pipeline::input::{self, Source};
 
-use crate::method::{self, Method, Precision};
+use crate::method::{self, Precision};
 use crate::{CliError, Outcome, Streams, print_json};
 
 /// Times the network alone, and the whole way from DICOM files to written results.
@@ -18,12 +21,14 @@ use crate::{CliError, Outcome, Streams, print_json};
 /// The scan is a simulated head of 32 slices of 512 × 512, written as a DICOM series into the
 /// system's folder for temporary files, or INPUT. One run warms up; all runs must agree on the mask.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("alone").multiple(true))]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command, each on its own")]
 pub(crate) struct Args {
     /// Scan to time on [default: a simulated head].
     input: Option<PathBuf>,
-    /// Which network [default: that of --model, else cnn-ds].
-    #[arg(long, value_enum)]
-    method: Option<Method>,
+    /// Which network; of those beside cnn-ds the network alone is timed, with weights that are drawn.
+    #[arg(long, value_name = "NAME", default_value = CNN_DS, value_parser = methods())]
+    method: String,
     /// Weights that haema train made [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -42,149 +47,113 @@ pub(crate) struct Args {
     size: Option<[usize; 3]>,
     /// Instruction set of the network's kernels: avx512, avx2 or portable [default: the best that this
     /// machine has].
-    #[arg(long, value_name = "SET", value_parser = door, requires = "network_only")]
+    #[arg(long, value_name = "SET", value_parser = door, requires = "alone")]
     door: Option<Door>,
     /// Leave the whole way out: then the peak of memory is the network's.
-    #[arg(long)]
+    #[arg(long, group = "alone")]
     network_only: bool,
-    /// Tell the time of each of the network's blocks, and the least that this machine would need.
+    /// Time a step of training instead: forward with dropout, Dice loss, backward, Adam.
+    #[arg(long, group = "alone")]
+    train: bool,
+    /// Tell the time of each of the network's blocks, and the least that this machine would need; of a
+    /// step of training, its parts.
     #[arg(long)]
     layers: bool,
     /// Write the network's input and output, to compare engines.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "train")]
     save_tensors: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
 }
 
+/// The method with a model that is built in.
+const CNN_DS: &str = "cnn-ds";
+
+fn methods() -> PossibleValuesParser {
+    std::iter::once(CNN_DS).chain(UNet::NAMES).into()
+}
+
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let model = method::network(args.method, args.model.as_deref())?;
-    let model = model.with_precision(args.precision.into());
-    let door = args.door.unwrap_or_else(Door::best);
-    let threads = args.threads.unwrap_or_else(crate::all_cores);
     let folder = tempfile::tempdir()?;
+    let is_alone = args.network_only || args.train || args.method != CNN_DS;
     let source = match &args.input {
         Some(path) => Source::Path(path.clone()),
-        None if args.network_only => Source::Sample,
+        None if is_alone => Source::Sample,
         None => bench::sample_series(&folder.path().join("series"))?,
     };
-    let parts = if args.network_only {
-        None
+    let threads = args.threads.unwrap_or_else(crate::all_cores);
+    let (subject, parts) = if let Some(subject) = Subject::drawn(&args.method) {
+        if args.model.is_some() {
+            return Err(CliError::DrawnWeights(args.method.clone()));
+        }
+        (subject, None)
     } else {
-        let out = folder.path().join("out");
-        Some(bench::whole(&source, &out, &model, threads, args.repeat)?)
+        let model = method::network(None, args.model.as_deref())?;
+        let model = model.with_precision(args.precision.into());
+        let whole =
+            || bench::whole(&source, &folder.path().join("out"), &model, threads, args.repeat);
+        let parts = if is_alone { None } else { Some(whole()?) };
+        (Subject::of(&model), parts)
     };
-    let mut network = network(&model, &source, args.size, threads)?.with_door(door);
-    let network_ms = network.time(args.repeat);
-    let report = BenchReport {
-        schema: bench::SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        method: model.method().name().to_owned(),
-        model_sha256: model.sha256().to_owned(),
-        precision: model.precision(),
-        threads: threads.get(),
-        repeat: args.repeat.get(),
-        size: network.size(),
-        network_ms,
-        total_ms: parts.map(|parts| parts.total.median),
-        parts_ms: parts,
-        instructions: door.name().to_owned(),
-        network_mb: network.bytes() as f64 / 1e6,
-        peak_rss_mb: bench::peak_rss_mb(),
-        layers: args.layers.then(|| network.layers(threads, args.repeat)),
-    };
-    if let Some(path) = &args.save_tensors {
-        fs::write_atomic(path, &network.tensors()?)?;
-    }
+    let report = time(args, subject, &source, (threads, parts))?;
     if args.json {
         print_json(streams.out, &report)?;
     } else {
-        print(streams.out, &report)?;
+        show::print(streams.out, &report)?;
     }
     Ok(Outcome::Done)
 }
 
-fn network(
-    model: &Model,
+/// Times the network or a step of its training.
+fn time(
+    args: &Args,
+    subject: Subject,
     source: &Source,
-    size: Option<[usize; 3]>,
-    threads: NonZeroUsize,
-) -> Result<Network, CliError> {
+    (threads, parts): (NonZeroUsize, Option<Parts>),
+) -> Result<BenchReport, CliError> {
     let scan = input::read(source, None)?;
-    let input = bench::network_input(model, &scan.ct, size)?;
+    let input = subject.input(&scan.ct, args.size)?;
     drop(scan);
-    Ok(Network::new(model, input, threads)?)
-}
-
-fn print(out: &mut dyn Write, report: &BenchReport) -> io::Result<()> {
-    let BenchReport { version, method, precision, threads, repeat, instructions, .. } = report;
-    let precision = precision.name();
-    let plural = if *threads == 1 { "" } else { "s" };
-    let [z, y, x] = report.size;
-    writeln!(
-        out,
-        "haema {version}, {method}, {precision}, {instructions}, {threads} thread{plural}; median, and range, of \
-         {repeat}\n"
-    )?;
-    print_line(out, &format!("network, one pass of {z} × {y} × {x}"), report.network_ms)?;
-    if let Some(parts) = &report.parts_ms {
-        writeln!(out)?;
-        print_parts(out, parts)?;
-    }
-    writeln!(out, "\n{:<40}{:>8.0} MB", "held by the network", report.network_mb)?;
-    match report.peak_rss_mb {
-        Some(peak) => writeln!(out, "{:<40}{peak:>8.0} MB", "peak memory")?,
-        None => writeln!(out, "{:<40}   not told by this system", "peak memory")?,
-    }
-    report.layers.as_ref().map_or(Ok(()), |layers| print_layers(out, layers))
-}
-
-fn print_parts(out: &mut dyn Write, parts: &Parts) -> io::Result<()> {
-    for (name, spread) in [
-        ("read: find, parse, decode, rescale", parts.read),
-        ("preprocess: to the network's grid", parts.preprocess),
-        ("network: every pass that the method makes", parts.network),
-        ("restore: to the scan's own grid", parts.restore),
-        ("measure: threshold, parts, volumes", parts.measure),
-        ("write: masks, page, report", parts.write),
-        ("the whole way", parts.total),
-    ] {
-        print_line(out, name, spread)?;
-    }
-    Ok(())
-}
-
-/// A table that can go into a page as it is.
-fn print_layers(out: &mut dyn Write, layers: &Layers) -> io::Result<()> {
-    writeln!(
-        out,
-        "\nat best {:.0} GFLOP/s in registers, {:.1} GB/s from memory to memory\n\n\
-         | block | ms | floor, ms | of its floor | GFLOP | in products | MB |\n\
-         |---|--:|--:|--:|--:|--:|--:|",
-        layers.peak_gflop_per_s, layers.peak_gigabytes_per_s
-    )?;
-    let mut row = |name: &str, ms: f64, floor_ms: f64, [gflop, products, megabytes]: [f64; 3]| {
-        let ratio =
-            if floor_ms > 0.0 { format!("{:.1} ×", ms / floor_ms) } else { "–".to_owned() };
-        writeln!(
-            out,
-            "| {name} | {ms:.1} | {floor_ms:.1} | {ratio} | {gflop:.2} | {products:.2} | \
-             {megabytes:.1} |"
-        )
+    let door = args.door.unwrap_or_else(Door::best);
+    let mut report = BenchReport {
+        schema: bench::SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        method: subject.method.clone(),
+        model_sha256: subject.params.sha256(),
+        precision: args.precision.into(),
+        threads: threads.get(),
+        repeat: args.repeat.get(),
+        size: input.size(),
+        network_ms: None,
+        step_ms: None,
+        total_ms: parts.map(|parts| parts.total.median),
+        parts_ms: parts,
+        instructions: door.name().to_owned(),
+        network_mb: 0.0,
+        peak_rss_mb: None,
+        layers: None,
+        step_parts: None,
     };
-    for block in &layers.blocks {
-        let work = [block.gflop, block.product_gflop, block.megabytes];
-        row(&block.name, block.ms, block.floor_ms, work)?;
+    if args.train {
+        let machine = (threads, args.precision.into());
+        let mut step = TrainingStep::new(subject, input, machine)?.with_door(door);
+        report.step_ms = Some(step.time(args.repeat));
+        report.network_mb = step.bytes() as f64 / 1e6;
+        report.peak_rss_mb = bench::peak_rss_mb();
+        report.step_parts = args.layers.then(|| step.parts());
+    } else {
+        let machine = (threads, args.precision.into());
+        let mut network = Network::new(subject, input, machine)?.with_door(door);
+        report.network_ms = Some(network.time(args.repeat));
+        report.network_mb = network.bytes() as f64 / 1e6;
+        report.peak_rss_mb = bench::peak_rss_mb();
+        report.layers = args.layers.then(|| network.layers(threads, args.repeat));
+        if let Some(path) = &args.save_tensors {
+            fs::write_atomic(path, &network.tensors()?)?;
+        }
     }
-    let sum = |of: fn(&LayerTime) -> f64| layers.blocks.iter().map(of).sum::<f64>();
-    let work = [sum(|block| block.gflop), sum(|b| b.product_gflop), sum(|b| b.megabytes)];
-    row("**all**", sum(|block| block.ms), sum(|block| block.floor_ms), work)
-}
-
-fn print_line(out: &mut dyn Write, name: &str, spread: Spread) -> io::Result<()> {
-    let Spread { median, min, max } = spread;
-    writeln!(out, "{name:<40}{median:>8.1} ms   ({min:.1} to {max:.1})")
+    Ok(report)
 }
 
 /// A door of this machine by its name.

@@ -163,6 +163,9 @@ pub enum CliError {
     /// Nothing was timed.
     #[error("nothing was timed")]
     Bench(#[from] BenchError),
+    /// Weights were given for a network that is timed with others.
+    #[error("--method {0} is timed with weights that are drawn: leave --model out")]
+    DrawnWeights(String),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),

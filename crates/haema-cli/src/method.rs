@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use haema_methods::{Method as Known, Model};
-use haema_nn::InferencePrecision;
+use haema_nn::{InferencePrecision, TrainingPrecision};
 use haema_pipeline::model_file::{Trained, read_trained};
 
 use crate::CliError;
@@ -31,7 +31,7 @@ pub(crate) enum Method {
 pub(crate) enum Precision {
     /// 32 bits.
     Fp32,
-    /// bfloat16: half the memory, masks that differ by some voxels.
+    /// bfloat16: a third less memory, masks that differ by some voxels.
     Bf16,
 }
 
@@ -39,6 +39,15 @@ impl From<Precision> for InferencePrecision {
     fn from(precision: Precision) -> Self {
         match precision {
             Precision::Fp32 => Self::Fp32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+impl From<Precision> for TrainingPrecision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Fp32 => Self::F32,
             Precision::Bf16 => Self::Bf16,
         }
     }

@@ -110,8 +110,19 @@ impl UNet {
         Self { norm: None, head_channels: Some(2), ..Self::slice() }
     }
 
-    /// A preset by its name: `patch-unet`, `patch-unet-ellisdg`, `slice-unet` or
-    /// `slice-unet-hssayeni`, each also with `-compact` at its end.
+    /// Names of the presets.
+    pub const NAMES: [&str; 8] = [
+        "patch-unet",
+        "patch-unet-compact",
+        "patch-unet-ellisdg",
+        "patch-unet-ellisdg-compact",
+        "slice-unet",
+        "slice-unet-compact",
+        "slice-unet-hssayeni",
+        "slice-unet-hssayeni-compact",
+    ];
+
+    /// A preset by its name, one of [`Self::NAMES`].
     pub fn named(name: &str) -> Option<Self> {
         if let Some(full) = name.strip_suffix("-compact") {
             return Self::named(full).map(Self::compact);

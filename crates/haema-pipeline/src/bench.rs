@@ -1,4 +1,8 @@
-//! How fast, how much memory: the network alone, and the whole way from files to results.
+//! How fast, how much memory: the network alone, a step of training, and the whole way from files to
+//! results.
+
+mod network;
+mod step;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -8,8 +12,8 @@ use haema_io::dicom::write::{SeriesOptions, write_series};
 use haema_io::fs;
 use haema_methods::cnn_ds::Model;
 use haema_methods::frame::{Frame, Planes, PreprocessError, Preprocessing};
-use haema_nn::tensors::{self, NamedTensor};
-use haema_nn::{BlockTime, Door, Executor, InferencePrecision, Peak, SpecError, WeightsError};
+use haema_methods::unet::UNet;
+use haema_nn::{InferencePrecision, Init, NetSpec, Parameters, SpecError, WeightsError};
 use haema_sim::builtin_head;
 use haema_volume::{CtVolume, Volume};
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,9 @@ use thiserror::Error;
 use crate::input::Source;
 use crate::report::Report;
 use crate::segment::{self, Event, Options, SegmentError};
+
+pub use network::{LayerTime, Layers, Network};
+pub use step::{StepBlock, StepParts, TrainingStep};
 
 /// Name and version of the form of [`BenchReport`].
 pub const SCHEMA: &str = "haema.bench/1";
@@ -127,8 +134,12 @@ pub struct BenchReport {
     pub repeat: usize,
     /// The network's grid `[z, y, x]`.
     pub size: [usize; 3],
-    /// One pass of the network, forward, from its input to probabilities.
-    pub network_ms: Spread,
+    /// One pass of the network, forward, from its input to probabilities; none where a step of
+    /// training was timed.
+    pub network_ms: Option<Spread>,
+    /// A step of training: forward, Dice loss, backward, Adam.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_ms: Option<Spread>,
     /// The whole way, median; none where only the network was timed.
     pub total_ms: Option<f64>,
     /// The whole way part by part.
@@ -138,48 +149,13 @@ pub struct BenchReport {
     /// The last pass, block by block, where asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Layers>,
-    /// What the network alone holds while it runs, MB of 10⁶ bytes.
+    /// The step of training part by part, where asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_parts: Option<StepParts>,
+    /// What the network alone holds while it runs or learns, MB of 10⁶ bytes.
     pub network_mb: f64,
     /// Peak of the memory that the process held; none where the system does not tell.
     pub peak_rss_mb: Option<f64>,
-}
-
-/// A pass block by block, against what the machine can do at best.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Layers {
-    /// Multiply-adds on registers, all threads together, 10⁹ operations a second.
-    pub peak_gflop_per_s: f64,
-    /// Copying in memory, all threads together, 10⁹ bytes a second.
-    pub peak_gigabytes_per_s: f64,
-    /// The blocks in their order.
-    pub blocks: Vec<LayerTime>,
-}
-
-/// A block's time and its floor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LayerTime {
-    /// Name of the block.
-    pub name: String,
-    /// Milliseconds in the pass.
-    pub ms: f64,
-    /// The longer of operations over peak and bytes over peak, ms. What lies in a cache can be
-    /// read faster than that.
-    pub floor_ms: f64,
-    /// Operations of the convolution as it is defined, 10⁹.
-    pub gflop: f64,
-    /// Operations of the products that it takes in fact.
-    pub product_gflop: f64,
-    /// What must be read and written at least, 10⁶ bytes.
-    pub megabytes: f64,
-}
-
-/// The network with its input, ready to be timed.
-#[derive(Debug)]
-pub struct Network {
-    executor: Executor,
-    input: Volume<f32>,
 }
 
 /// Writes the built-in head as a DICOM series, such as a scanner sends.
@@ -192,115 +168,58 @@ pub fn sample_series(folder: &Path) -> Result<Source, BenchError> {
     Ok(Source::Path(folder.to_owned()))
 }
 
-/// A scan on the grid of a model, or on one of `size` `[z, y, x]`, whatever the model was made for.
-///
-/// # Errors
-///
-/// [`BenchError::Preprocess`].
-pub fn network_input(
-    model: &Model,
-    ct: &CtVolume,
-    size: Option<[usize; 3]>,
-) -> Result<Volume<f32>, BenchError> {
-    let mut settings = model.preprocessing().clone();
-    if let Some([count, rows, columns]) = size {
-        let (in_plane, planes) = ([rows, columns], Planes::Fixed { count });
-        settings = Preprocessing { in_plane, planes, ..settings };
-    }
-    Ok(Frame::plan(ct, &settings)?.image(ct)?)
+/// A network with its weights and how a scan becomes its input.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Its name, such as `cnn-ds`.
+    pub method: String,
+    /// The network.
+    pub spec: NetSpec,
+    /// Its weights.
+    pub params: Parameters,
+    preprocessing: Preprocessing,
 }
 
-impl Network {
-    /// Prepares a model for an input.
-    ///
-    /// # Errors
-    ///
-    /// [`BenchError::Size`].
-    pub fn new(
-        model: &Model,
-        input: Volume<f32>,
-        threads: NonZeroUsize,
-    ) -> Result<Self, BenchError> {
-        let (spec, params) = (model.spec().clone(), model.parameters().clone());
-        let machine = (threads.get(), model.precision());
-        let executor = Executor::with_precision(spec, params, input.size(), machine)?;
-        Ok(Self { executor, input })
-    }
-
-    /// Changes the instruction set that kernels use.
-    #[must_use]
-    pub fn with_door(self, door: Door) -> Self {
-        Self { executor: self.executor.with_door(door), ..self }
-    }
-
-    /// Bytes that the network holds while it runs.
-    pub fn bytes(&self) -> usize {
-        self.executor.bytes()
-    }
-
-    /// Times passes, after one to warm up.
-    pub fn time(&mut self, repeat: NonZeroUsize) -> Spread {
-        self.executor.probabilities(self.input.as_slice());
-        Spread::of((0..repeat.get()).map(|_| {
-            let start = Instant::now();
-            self.executor.probabilities(self.input.as_slice());
-            ms_since(start)
-        }))
-    }
-
-    /// The blocks of the pass that was neither fast nor slow, and their floors. Measures the
-    /// machine first, with 256 MB.
-    pub fn layers(&mut self, threads: NonZeroUsize, repeat: NonZeroUsize) -> Layers {
-        let peak = Peak::measure(Door::best(), threads.get());
-        let mut passes: Vec<Vec<BlockTime>> = (0..repeat.get())
-            .map(|_| {
-                self.executor.probabilities(self.input.as_slice());
-                self.executor.profile()
-            })
-            .collect();
-        let total = |pass: &Vec<BlockTime>| pass.iter().map(|block| block.ms).sum::<f64>();
-        passes.sort_by(|a, b| total(a).total_cmp(&total(b)));
-        let middle = passes.swap_remove(passes.len() / 2);
-        let blocks = middle.into_iter().map(|block| LayerTime {
-            floor_ms: f64::max(
-                1000.0 * block.product_gflop / peak.gflop_per_s,
-                block.megabytes / peak.gigabytes_per_s,
-            ),
-            name: block.name,
-            ms: block.ms,
-            gflop: block.gflop,
-            product_gflop: block.product_gflop,
-            megabytes: block.megabytes,
-        });
-        Layers {
-            peak_gflop_per_s: peak.gflop_per_s,
-            peak_gigabytes_per_s: peak.gigabytes_per_s,
-            blocks: blocks.collect(),
+impl Subject {
+    /// The network of a model.
+    pub fn of(model: &Model) -> Self {
+        Self {
+            method: model.method().name().to_owned(),
+            spec: model.spec().clone(),
+            params: model.parameters().clone(),
+            preprocessing: model.preprocessing().clone(),
         }
     }
 
-    /// Size of the input `[z, y, x]`.
-    pub fn size(&self) -> [usize; 3] {
-        self.input.size()
+    /// A U-Net by its name, on the grid that it is trained on. No weights come with it: they are drawn,
+    /// always the same ones. None where the name is unknown.
+    pub fn drawn(name: &str) -> Option<Self> {
+        let unet = UNet::named(name)?;
+        let spec = unet.spec();
+        let params = Parameters::init(&spec, Init::HeNormal, 0.0, 1);
+        let preprocessing = on_grid(&Preprocessing::recommended(), unet.training_size());
+        Some(Self { method: name.to_owned(), spec, params, preprocessing })
     }
 
-    /// Input and output as a safetensors file, to compare engines: `input` and `probability`, both
-    /// `[1, 1, z, y, x]`.
+    /// A scan on the network's grid, or on one of `size` `[z, y, x]`, whatever it was made for.
     ///
     /// # Errors
     ///
-    /// [`BenchError::Tensors`].
-    pub fn tensors(&mut self) -> Result<Vec<u8>, BenchError> {
-        let [z, y, x] = self.input.size();
-        let probability = self.executor.probabilities(self.input.as_slice());
-        let named = |name: &str, values| NamedTensor {
-            name: name.to_owned(),
-            shape: vec![1, 1, z, y, x],
-            values,
-        };
-        let input = named("input", self.input.as_slice().to_vec());
-        Ok(tensors::to_bytes(&[input, named("probability", probability)])?)
+    /// [`BenchError::Preprocess`].
+    pub fn input(
+        &self,
+        ct: &CtVolume,
+        size: Option<[usize; 3]>,
+    ) -> Result<Volume<f32>, BenchError> {
+        let resized = size.map(|size| on_grid(&self.preprocessing, size));
+        let settings = resized.as_ref().unwrap_or(&self.preprocessing);
+        Ok(Frame::plan(ct, settings)?.image(ct)?)
     }
+}
+
+fn on_grid(settings: &Preprocessing, [count, rows, columns]: [usize; 3]) -> Preprocessing {
+    let (in_plane, planes) = ([rows, columns], Planes::Fixed { count });
+    Preprocessing { in_plane, planes, ..settings.clone() }
 }
 
 /// Times the whole way from a source to results in `out`, after one run to warm up. All runs must
@@ -378,9 +297,17 @@ pub fn peak_rss_mb() -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use haema_nn::{TrainingPrecision, tensors};
     use haema_sim::{HeadOptions, simulate_head};
 
     use super::*;
+
+    const ONE: (NonZeroUsize, InferencePrecision) = (NonZeroUsize::MIN, InferencePrecision::Fp32);
+
+    fn small_head() -> CtVolume {
+        let options = HeadOptions { pixels: 96, slices: 16, ..HeadOptions::default() };
+        simulate_head(&options).unwrap().ct
+    }
 
     #[test]
     fn the_middle_of_an_even_number_lies_between() {
@@ -392,12 +319,10 @@ mod tests {
 
     #[test]
     fn the_network_is_timed_on_the_grid_asked_for_and_gives_what_it_was_given() {
-        let options = HeadOptions { pixels: 96, slices: 16, ..HeadOptions::default() };
-        let ct = simulate_head(&options).unwrap().ct;
-        let model = Model::built_in();
+        let subject = Subject::of(&Model::built_in());
 
-        let input = network_input(&model, &ct, Some([16, 32, 40])).unwrap();
-        let mut network = Network::new(&model, input.clone(), NonZeroUsize::MIN).unwrap();
+        let input = subject.input(&small_head(), Some([16, 32, 40])).unwrap();
+        let mut network = Network::new(subject, input.clone(), ONE).unwrap();
         let spread = network.time(NonZeroUsize::MIN);
 
         assert_eq!(network.size(), [16, 32, 40]);
@@ -413,14 +338,49 @@ mod tests {
 
     #[test]
     fn a_size_that_the_network_does_not_take_is_an_error() {
-        let options = HeadOptions { pixels: 96, slices: 16, ..HeadOptions::default() };
-        let ct = simulate_head(&options).unwrap().ct;
-        let model = Model::built_in();
-        let input = network_input(&model, &ct, Some([16, 32, 33])).unwrap();
+        let subject = Subject::of(&Model::built_in());
+        let input = subject.input(&small_head(), Some([16, 32, 33])).unwrap();
+        let precision = TrainingPrecision::F32;
 
-        let error = Network::new(&model, input, NonZeroUsize::MIN).unwrap_err();
+        let error = Network::new(subject.clone(), input.clone(), ONE).unwrap_err();
+        let step = TrainingStep::new(subject, input, (ONE.0, precision)).unwrap_err();
 
-        assert_eq!(error.to_string(), "the network does not take this size");
+        for error in [error, step] {
+            assert_eq!(error.to_string(), "the network does not take this size");
+        }
+    }
+
+    #[test]
+    fn every_u_net_has_its_own_grid_and_other_names_have_none() {
+        for name in UNet::NAMES {
+            let subject = Subject::drawn(name).unwrap();
+            let unet = UNet::named(name).unwrap();
+
+            assert_eq!(subject.input(&small_head(), None).unwrap().size(), unet.training_size());
+        }
+        assert!(Subject::drawn("unet").is_none());
+    }
+
+    #[test]
+    fn timed_steps_are_steps_of_training_and_their_parts_are_within_them() {
+        let subject = Subject::of(&Model::built_in());
+        let input = subject.input(&small_head(), Some([8, 32, 40])).unwrap();
+        let precision = TrainingPrecision::Bf16;
+        let mut step = TrainingStep::new(subject.clone(), input, (ONE.0, precision)).unwrap();
+
+        let spread = step.time(NonZeroUsize::new(3).unwrap());
+
+        assert_eq!(step.size(), [8, 32, 40]);
+        let losses = step.losses();
+        assert_eq!(losses.len(), 4, "one to warm up");
+        assert!(losses.windows(2).all(|pair| pair[0] != pair[1]), "nothing is learned: {losses:?}");
+        let parts = step.parts();
+        let names: Vec<&str> = parts.blocks.iter().map(|block| block.name.as_str()).collect();
+        let wanted: Vec<&str> = subject.spec.blocks.iter().map(|b| b.name.as_str()).collect();
+        assert_eq!(names, wanted);
+        let longest = parts.blocks.iter().map(|block| block.weights_ms).fold(0.0, f64::max);
+        assert!(0.0 < longest && longest < spread.max, "{spread:?} {parts:?}");
+        assert!(parts.loss_ms > 0.0 && parts.update_ms > 0.0 && parts.pack_ms > 0.0, "{parts:?}");
     }
 
     #[test]

@@ -59,6 +59,48 @@ fn half_the_width_and_another_instruction_set_can_be_timed() {
 }
 
 #[test]
+fn a_step_of_training_is_timed_part_by_part() {
+    let stand = Stand::new();
+
+    let told = stand.run(
+        "bench --train --size 8,32,48 --repeat 2 --threads 1 --precision bf16 --layers --json",
+    );
+    let shown =
+        stand.run("bench --train --size 8,32,48 --repeat 1 --threads 1 --door portable --layers");
+
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    let report: Value = serde_json::from_str(&told.out).unwrap();
+    assert!(spread_is_sound(&report["step_ms"]), "{report}");
+    assert_eq!((&report["network_ms"], &report["total_ms"]), (&Value::Null, &Value::Null));
+    assert_eq!((&report["precision"], &report["size"]), (&json!("bf16"), &json!([8, 32, 48])));
+    let blocks = report["step_parts"]["blocks"].as_array().unwrap();
+    assert_eq!(blocks.len(), Model::built_in().spec().blocks.len());
+    let weights = blocks.iter().map(|block| block["weights_ms"].as_f64().unwrap()).sum::<f64>();
+    assert!(0.0 < weights && weights < report["step_ms"]["max"].as_f64().unwrap(), "{report}");
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    for row in ["fp32, portable, 1 thread", "step of training, 8 × 32 × 48", "| enc0.in |", "loss "]
+    {
+        assert!(shown.out.contains(row), "{row}: {}", shown.out);
+    }
+    assert!(!shown.out.contains("one pass"), "{}", shown.out);
+}
+
+#[test]
+fn networks_without_weights_are_timed_alone() {
+    let stand = Stand::new();
+
+    let ended = stand.run(
+        "bench --method slice-unet-hssayeni-compact --size 2,32,48 --repeat 1 --threads 1 --json",
+    );
+
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(report["method"], "slice-unet-hssayeni-compact");
+    assert!(spread_is_sound(&report["network_ms"]), "{report}");
+    assert_eq!((&report["total_ms"], &report["size"]), (&Value::Null, &json!([2, 32, 48])));
+}
+
+#[test]
 fn the_whole_way_is_told_part_by_part() {
     let stand = Stand::new();
     nifti::write(&stand.path("head.nii.gz"), HEAD.voxels_hu(), HEAD.grid()).unwrap();
@@ -98,6 +140,10 @@ fn what_cannot_be_timed_is_told_with_its_reason() {
         ("bench --network-only --door sse", "this machine has "),
         ("bench --door portable", "--network-only"),
         ("bench --repeat 0", "wanted 1 or more"),
+        ("bench --method unet", "possible values: cnn-ds, patch-unet, "),
+        ("bench --method patch-unet --model m", "weights that are drawn: leave --model out"),
+        ("bench --train --save-tensors t", "cannot be used with"),
+        ("bench --train --size 16,32,33", "the network does not take this size"),
     ] {
         let ended = stand.run(line);
 

@@ -82,6 +82,15 @@ fn segment_tells_what_it_takes_and_leaves() {
           --model <FILE>
               Weights that haema train made [default: the model that is built in]
 
+          --precision <PRECISION>
+              How the network keeps its tensors
+
+              Possible values:
+              - fp32: 32 bits
+              - bf16: bfloat16: a third less memory, masks that differ by some voxels
+              
+              [default: fp32]
+
           --threshold <P>
               Above this probability a voxel belongs to the bleed [default: the model's own]
 
