@@ -1,6 +1,6 @@
 //! Which bleed of the second scan is which of the first, and what has become of it.
 
-use haema_volume::{Grid, Locator, LpsMap, Vec3, Volume, add};
+use haema_volume::{Grid, Locator, LpsMap, Vec3, Volume, add, norm, scale, sub};
 use serde::{Deserialize, Serialize};
 
 /// What has become of a bleed.
@@ -55,8 +55,14 @@ const REACH_MM: f64 = 2.5;
 /// And where at least this share of the smaller of the two does.
 const LEAST_SHARE: f64 = 0.1;
 
+/// Bleeds without a counterpart are the same where their middles lie within this: a bleed that grows
+/// pushes others aside, with the brain around them.
+const PUSHED_MM: f64 = 12.0;
+/// And where the larger is no more than so many times the smaller.
+const PUSHED_RATIO: f64 = 3.0;
+
 /// Puts together the bleeds that lie in the same place, in the order of the first scan's labels; those
-/// that are new come last.
+/// that are new come last. Of those that are left, the nearest are the same if they are alike.
 ///
 /// * `baseline`, `followup` — maps of labels from 1, each on its own grid.
 pub fn kin(
@@ -67,17 +73,8 @@ pub fn kin(
     let count = |labels: &Volume<u32>| labels.as_slice().iter().max().map_or(0, |&n| n as usize);
     let (before, now) = (count(baseline.0), count(followup.0));
     let shared = shared_voxels(baseline, followup, baseline_from_followup, [before, now]);
-    let sizes = |labels: &Volume<u32>, grid: &Grid, count: usize| {
-        let mut mm3 = vec![0.0; count + 1];
-        for z in 0..grid.size()[0] {
-            for &label in labels.plane(z) {
-                mm3[label as usize] += grid.voxel_volume_mm3(z);
-            }
-        }
-        mm3
-    };
-    let before_mm3 = sizes(baseline.0, baseline.1, before);
-    let now_mm3 = sizes(followup.0, followup.1, now);
+    let (before_mm3, before_mm) = sizes_and_middles(baseline, before, &LpsMap::IDENTITY);
+    let (now_mm3, now_mm) = sizes_and_middles(followup, now, baseline_from_followup);
     // Families, by the smallest label of the joint count: first scan, then second.
     let mut family: Vec<usize> = (0..before + now).collect();
     for b in 1..=before {
@@ -103,7 +100,62 @@ pub fn kin(
             all.push(Kin { baseline, followup });
         }
     }
+    find_pushed(&mut all, (&before_mm3, &before_mm), (&now_mm3, &now_mm));
     all
+}
+
+/// Volume of each bleed, and its middle in the first scan's frame, by label.
+fn sizes_and_middles(
+    (labels, grid): (&Volume<u32>, &Grid),
+    count: usize,
+    baseline_from_here: &LpsMap,
+) -> (Vec<f64>, Vec<Vec3>) {
+    let mut mm3 = vec![0.0; count + 1];
+    let mut middles = vec![[0.0; 3]; count + 1];
+    let columns = grid.size()[2];
+    for z in 0..grid.size()[0] {
+        let voxel_mm3 = grid.voxel_volume_mm3(z);
+        for (offset, &label) in labels.plane(z).iter().enumerate().filter(|(_, l)| **l > 0) {
+            let [y, x] = [(offset / columns) as f64, (offset % columns) as f64];
+            let label = label as usize;
+            mm3[label] += voxel_mm3;
+            middles[label] = add(middles[label], scale(grid.point_lps_mm(z, y, x), voxel_mm3));
+        }
+    }
+    for (middle, mm3) in middles.iter_mut().zip(&mm3) {
+        *middle = baseline_from_here.apply(scale(*middle, 1.0 / mm3.max(f64::MIN_POSITIVE)));
+    }
+    (mm3, middles)
+}
+
+/// Puts together bleeds that have no counterpart and lie near to each other, the nearest first.
+fn find_pushed(
+    all: &mut Vec<Kin>,
+    (before_mm3, before_mm): (&[f64], &[Vec3]),
+    (now_mm3, now_mm): (&[f64], &[Vec3]),
+) {
+    loop {
+        let mut nearest: Option<(f64, usize, usize)> = None;
+        for (i, gone) in all.iter().enumerate() {
+            let ([b], []) = (gone.baseline.as_slice(), gone.followup.as_slice()) else { continue };
+            for (j, new) in all.iter().enumerate() {
+                let ([], [f]) = (new.baseline.as_slice(), new.followup.as_slice()) else {
+                    continue;
+                };
+                let [b, f] = [*b as usize, *f as usize];
+                let ratio = before_mm3[b] / now_mm3[f];
+                let far_mm = norm(sub(before_mm[b], now_mm[f]));
+                let is_alike = (1.0 / PUSHED_RATIO..=PUSHED_RATIO).contains(&ratio);
+                let is_nearer = nearest.is_none_or(|(mm, ..)| far_mm < mm);
+                if is_alike && far_mm <= PUSHED_MM && is_nearer {
+                    nearest = Some((far_mm, i, j));
+                }
+            }
+        }
+        let Some((_, gone, new)) = nearest else { return };
+        all[gone].followup = std::mem::take(&mut all[new].followup);
+        all.remove(new);
+    }
 }
 
 /// Volume of each bleed of the second scan that lies in reach of each of the first, mm³.
@@ -180,6 +232,16 @@ mod tests {
         // The head lies 15 mm further to the left.
         assert_eq!(families(&[(20.0, 6.0)], &[(35.0, 6.0)], 15.0), [[1, 1]]);
         assert_eq!(families(&[(20.0, 6.0)], &[(35.0, 6.0)], 0.0), [[1, 0], [0, 1]]);
+    }
+
+    #[test]
+    fn a_bleed_that_a_larger_one_pushes_aside_is_found_again() {
+        // The small one moves from 40 to 50 as the large one grows.
+        let before = [(18.0, 5.0), (40.0, 3.0)];
+        assert_eq!(families(&before, &[(18.0, 9.0), (50.0, 3.0)], 0.0), [[1, 1], [1, 1]]);
+        // One of another size, or further away, is another one.
+        assert_eq!(families(&[(20.0, 2.5)], &[(31.5, 6.0)], 0.0), [[1, 0], [0, 1]]);
+        assert_eq!(families(&[(20.0, 3.0)], &[(33.0, 3.0)], 0.0), [[1, 0], [0, 1]]);
     }
 
     #[test]

@@ -177,6 +177,16 @@ pub(crate) struct Visit {
 }
 
 const WHICH: [&str; 2] = ["baseline", "follow-up"];
+/// Who drew a mask that was given: nobody knows, and it is taken for a reader's.
+pub(crate) const GIVEN: &str = "given";
+
+impl Visit {
+    /// The volume of a part of its mask, and how sure that is.
+    fn measure(&self, mask: &Volume<u8>) -> Result<MeasuredVolume, MeasureError> {
+        let found = MeasuredVolume::of(mask, self.ct.grid())?;
+        Ok(if self.masks_by == GIVEN { found } else { found.by_method() })
+    }
+}
 
 /// Compares two scans of a patient and writes `compare.json`, `compare.html`, `change.nii.gz` and
 /// `change.seg.nrrd` into a folder.
@@ -229,7 +239,12 @@ pub fn run(
         research_use: RESEARCH_USE.to_owned(),
         masks_by: [baseline.masks_by.clone(), followup.masks_by.clone()],
         hours: options.hours,
-        growth: Growth::between(measured(&baseline)?, measured(&followup)?, options.hours, ivh),
+        growth: Growth::between(
+            baseline.measure(&baseline.mask)?,
+            followup.measure(&followup.mask)?,
+            options.hours,
+            ivh,
+        ),
         ledger: ledger(&baseline, &followup, tables, &baseline_from_followup)?,
         baseline_lesions,
         followup_lesions,
@@ -259,7 +274,7 @@ fn visit(
         if mask.size() != wanted {
             return Err(CompareError::OtherGrid { which: name, found: mask.size(), wanted });
         }
-        (mask, "given".to_owned())
+        (mask, GIVEN.to_owned())
     } else {
         let threshold = options.threshold.unwrap_or_else(|| segmenter.default_threshold());
         let found = segmenter.segment(&scan.ct, threshold, options.threads)?;
@@ -300,10 +315,6 @@ fn warnings(
     told
 }
 
-fn measured(visit: &Visit) -> Result<MeasuredVolume, MeasureError> {
-    MeasuredVolume::of(&visit.mask, visit.ct.grid())
-}
-
 /// By the first scan's ventricles in both, so that a change is not one of how scans lie on the atlas.
 fn ivh_ml(
     baseline: &Visit,
@@ -337,8 +348,7 @@ fn ledger(
         };
         let (before, now) = (of(&family.baseline, 0), of(&family.followup, 1));
         let volume = |labels: &[u32], visit: &Visit| {
-            let mask = visit.labels.map(|label| u8::from(labels.contains(label)));
-            MeasuredVolume::of(&mask, visit.ct.grid())
+            visit.measure(&visit.labels.map(|label| u8::from(labels.contains(label))))
         };
         let first = volume(&family.baseline, baseline)?;
         let second = volume(&family.followup, followup)?;

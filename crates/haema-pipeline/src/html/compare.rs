@@ -10,7 +10,7 @@ use super::figure::Picture;
 use super::montage::Montage;
 use super::view::View;
 use super::{area, escape, millilitres, scan, signed, warnings};
-use crate::compare::{Comparison, LedgerLine, OnBaseline, Visit};
+use crate::compare::{Comparison, GIVEN, LedgerLine, OnBaseline, Visit};
 
 /// The whole page.
 pub(crate) fn page(
@@ -44,11 +44,15 @@ pub(crate) fn page(
          {}<footer>{}</footer>\n</body>\n</html>\n",
         include_str!("report.css"),
         include_str!("compare.css"),
-        escape(&comparison.masks_by[1]),
+        escape(&masks_by(&comparison.masks_by[1])),
         escape(&comparison.haema_version),
         sections.concat(),
         escape(&comparison.research_use),
     )
+}
+
+fn masks_by(maker: &str) -> String {
+    if maker == GIVEN { "masks given by the user".to_owned() } else { format!("masks by {maker}") }
 }
 
 /// One level of the first scan and the second scan there.
@@ -159,6 +163,17 @@ fn fate(fate: Fate) -> &'static str {
     }
 }
 
+/// Bleeds that merged or split may have grown all the same.
+fn fates(line: &LedgerLine) -> String {
+    let change = match line.change_ml {
+        ml if ml > line.smallest_real_change_ml => ", grown",
+        ml if ml < -line.smallest_real_change_ml => ", shrunk",
+        _ => "",
+    };
+    let is_open = matches!(line.fate, Fate::Merged | Fate::Split);
+    format!("{}{}", fate(line.fate), if is_open { change } else { "" })
+}
+
 /// More rows than these would push the pictures off the first screen.
 const MOST_LINES: usize = 8;
 
@@ -184,7 +199,7 @@ fn ledger_row(line: &LedgerLine) -> String {
     format!(
         "<tr><td><b>{}</b></td><td>{}</td><td class=\"n\">{} → {} mL</td>\
          <td class=\"n\">{} mL</td><td class=\"n\">{:.1} mL</td></tr>\n",
-        fate(line.fate),
+        fates(line),
         escape(&line.place),
         millilitres(line.baseline_ml),
         millilitres(line.followup_ml),

@@ -13,19 +13,31 @@ const BINS: usize = 32;
 /// Pixels of the coarse image: cupping is the broadest error of all.
 const SIDE: usize = 64;
 
-/// Adds the light that is scattered and that the scanner's correction leaves.
+/// What a calibrated scanner makes of scattered light: all that is taken from the beam is right in sum, as
+/// it is on the phantom that the scanner is set by; too little of it is found in the middle.
 ///
 /// * `losses` — logarithms of what is lost along each ray of a fan.
 /// * `share` — of what is scattered once, how much reaches the detector uncorrected.
+pub(super) fn cup_losses(losses: &mut [f32], fan: &Fan, share: f32) {
+    if share <= 0.0 {
+        return;
+    }
+    let sum = |losses: &[f32]| losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+    let before = sum(losses);
+    add_to(losses, fan, share);
+    let factor = (before / sum(losses).max(f64::MIN_POSITIVE)) as f32;
+    for loss in losses {
+        *loss *= factor;
+    }
+}
+
+/// Adds the light that is scattered.
 ///
 /// # Source
 ///
 /// B. Ohnesorge, T. Flohr, K. Klingenbeck-Regn, _European Radiology_ 9:563–569, 1999: what is scattered
 /// forwards goes with the signal times its loss.
-pub(super) fn add_to(losses: &mut [f32], fan: &Fan, share: f32) {
-    if share <= 0.0 {
-        return;
-    }
+fn add_to(losses: &mut [f32], fan: &Fan, share: f32) {
     let bin_mm = SOURCE_MM * fan.step_rad() * fan.channels as f32 / BINS as f32;
     let weight = |bins: usize| {
         let along = bins as f32 * bin_mm / SPREAD_MM;
@@ -66,7 +78,7 @@ pub(super) fn cup(plane: &mut [f32], grid: &Grid, share: f32) {
     let coarse = Coarse::new(grid, SIDE);
     let losses = coarse.project(plane, |hu| WATER_PER_MM * (1.0 + 0.001 * hu).max(0.0));
     let mut seen = losses.clone();
-    add_to(&mut seen, &coarse.fan, share);
+    cup_losses(&mut seen, &coarse.fan, share);
     for (seen, loss) in seen.iter_mut().zip(&losses) {
         *seen -= loss;
     }
@@ -121,7 +133,7 @@ mod tests {
         assert_eq!(cupping(0.0), [0.0, 0.0]);
         let [middle, rim] = cupping(0.002);
         eprintln!("a share of 0.002: {middle:.1} HU in the middle, {rim:.1} HU at the rim");
-        assert!(middle < rim - 0.5 && rim < 0.0 && middle > -20.0, "{middle}, {rim}");
+        assert!(middle < rim - 0.5 && middle > -20.0 && rim < 10.0, "{middle}, {rim}");
         let [twice, _] = cupping(0.004);
         assert!((1.7..2.05).contains(&(twice / middle)), "{twice}, {middle}");
     }
