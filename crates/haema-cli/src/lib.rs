@@ -6,6 +6,7 @@
 //! could not be done.
 
 mod bench;
+mod calibrate;
 mod compare;
 mod device;
 mod eval;
@@ -32,6 +33,7 @@ use haema_methods::KerasError;
 use haema_nn::EngineError;
 use haema_nn::onnx::OnnxError;
 use haema_pipeline::bench::BenchError;
+use haema_pipeline::calibration::CalibrationError;
 use haema_pipeline::compare::CompareError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
@@ -65,6 +67,8 @@ enum Command {
     Import(import::Args),
     Train(train::Args),
     Eval(eval::Args),
+    #[command(hide = true)]
+    Calibrate(calibrate::Args),
     Export(export::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
@@ -116,6 +120,9 @@ pub enum CliError {
     /// The weights cannot be used.
     #[error("the weights given with --model cannot be used")]
     Model(#[from] ModelFileError),
+    /// The table of a model's errors cannot be used.
+    #[error("the table of the model's errors cannot be used")]
+    Calibration(#[from] CalibrationError),
     /// Nothing is at the path.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -187,6 +194,7 @@ impl CliError {
                 Some("give a folder that you may write to with --out")
             }
             Self::Input(error) => error.hint(),
+            Self::Compare(error) => error.hint(),
             Self::Selftest(SelftestError::NotEmpty(_)) => {
                 Some("give a folder with --export that is new or empty")
             }
@@ -220,6 +228,7 @@ pub fn run(
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, gpu, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::Calibrate(args) => calibrate::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),
         Command::Bench(args) => bench::run(&args, streams),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use haema_methods::cnn_ds::Model;
+use haema_pipeline::calibration::{Calibration, CalibrationError};
 use haema_pipeline::model_file::{ModelFileError, read_model};
 
 /// How to segment.
@@ -19,6 +20,17 @@ impl Method {
         match (self, path) {
             (Self::CnnDs, None) => Ok(Model::built_in()),
             (Self::CnnDs, Some(path)) => read_model(path),
+        }
+    }
+
+    /// The table of its errors, which lies beside its weights.
+    pub(crate) fn calibration(
+        self,
+        path: Option<&Path>,
+    ) -> Result<Option<Calibration>, CalibrationError> {
+        match (self, path) {
+            (Self::CnnDs, None) => Ok(Some(Calibration::built_in())),
+            (Self::CnnDs, Some(path)) => Calibration::beside(path),
         }
     }
 }

@@ -10,5 +10,5 @@ mod network;
 mod tests;
 
 pub use keras::model_from_keras;
-pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
+pub use model::{BUILT_IN_CALIBRATION, Model, ModelError, Predicted, Prepared, SegmentError};
 pub use network::{CnnDs, DeepSupervision, Down, PadMode, Profile, ResidualOrder, UpMode};

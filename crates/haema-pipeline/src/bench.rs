@@ -338,6 +338,7 @@ fn segment_once(
         series: None,
         force: true,
         save_paths: false,
+        calibration: None,
     };
     let mut ended = Err(BenchError::Case { reason: "it was passed over".to_owned() });
     let start = Instant::now();

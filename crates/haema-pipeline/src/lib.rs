@@ -5,11 +5,14 @@
 //! through events.
 
 pub mod bench;
+pub mod calibration;
 pub mod compare;
 pub mod evaluation;
 mod html;
 pub mod input;
 pub mod inspect;
+#[cfg(test)]
+mod json_schema;
 pub mod model_file;
 pub mod report;
 pub mod segment;

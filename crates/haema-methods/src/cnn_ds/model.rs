@@ -235,6 +235,9 @@ impl Predicted {
 
 /// The model that comes with haema: training/built-in-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
+/// The errors of the built-in model's volumes on scans that it had not seen, beside its weights: a table
+/// of the format `haema.calibration/1`.
+pub const BUILT_IN_CALIBRATION: &str = include_str!("../../weights/cnn-ds.calibration.json");
 /// On what terms it comes, and whose scans it learned from.
 const LICENCE: &str =
     "MIT OR Apache-2.0; trained on CT-ICH 1.0.0 (CC BY 4.0, doi:10.13026/w8q8-ky94)";

@@ -90,6 +90,7 @@ mod tests {
             threshold,
             save_probability: false,
             series: None,
+            calibration: None,
             device: None,
         }
     }
