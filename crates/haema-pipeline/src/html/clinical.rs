@@ -1,5 +1,7 @@
 //! What a reader asks for beside the volume, in a few lines.
 
+use std::fmt::Write as _;
+
 use haema_measure::{ChamberName, IntraventricularBlood, SignId};
 
 use super::{escape, millilitres};
@@ -59,7 +61,7 @@ pub(super) fn checks(gate: &Gate) -> String {
 pub(super) fn lines(clinical: &Clinical) -> String {
     let mut rows = String::new();
     let mut row = |name: &str, value: String| {
-        rows += &format!("<dt>{name}</dt><dd>{value}</dd>\n");
+        writeln!(rows, "<dt>{name}</dt><dd>{value}</dd>").expect("a string takes all");
     };
     if let Some(shift) = &clinical.midline_shift {
         let side = if shift.towards == Side::Left { "left" } else { "right" };

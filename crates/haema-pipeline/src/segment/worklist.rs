@@ -167,11 +167,13 @@ impl Worklist {
         let unknown = entries.iter().filter(|entry| entry.outcome.is_err()).count();
         let mut body = String::new();
         if unknown > 0 {
-            body += &format!(
+            writeln!(
+                body,
                 "<div class=\"warnings\"><p>{unknown} of {} could not be analysed: a reader must look at \
-                 them</p></div>\n",
+                 them</p></div>",
                 entries.len()
-            );
+            )
+            .expect("a string takes all");
         }
         body += "<div class=\"scroll\"><table>\n<thead><tr><th class=\"n\"></th><th></th><th>case</th>\
                  <th class=\"n\">volume</th><th class=\"n\">score</th><th>largest part</th>\
