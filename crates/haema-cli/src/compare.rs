@@ -11,7 +11,8 @@ use crate::{CliError, Outcome, Streams, print_json};
 
 /// Tells whether a bleed has grown between two scans of one patient.
 ///
-/// The scans are laid on each other by their bone; scans of two heads are refused. DIR gets
+/// The scans are laid on each other by their bone; scans of two heads, or with the names of two
+/// patients in their headers, are refused. The time between them is that of the headers. DIR gets
 /// compare.html, compare.json, and the map of change on the baseline's grid: change.nii.gz (+1 gained,
 /// −1 lost) and change.seg.nrrd.
 ///
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     /// Folder for the results; made where there is none.
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Hours from the first scan to the second, for the growth per hour.
+    /// Hours from the first scan to the second, for the growth per hour [default: by the headers].
     #[arg(long, value_name = "H", value_parser = hours)]
     hours: Option<f64>,
     /// A mask of the first scan, on its grid, to take instead of haema's: NIfTI, or .seg.nrrd.
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// A mask of the second scan.
     #[arg(long, value_name = "FILE", requires = "baseline_mask")]
     followup_mask: Option<PathBuf>,
+    /// Go on where the headers name two patients: after de-identification they may.
+    #[arg(long)]
+    any_patient: bool,
     /// How to segment [default: the method of --model, else cnn-ds].
     #[arg(long, value_enum)]
     method: Option<Method>,
@@ -57,6 +61,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
         threads: args.threads.unwrap_or_else(crate::all_cores),
         masks: [args.baseline_mask.clone(), args.followup_mask.clone()],
         hours: args.hours,
+        any_patient: args.any_patient,
     };
     let scans = [&args.baseline, &args.followup].map(|path| Source::Path(path.clone()));
     let found = compare::run([&scans[0], &scans[1]], &args.out, model.segmenter(), &options)?;

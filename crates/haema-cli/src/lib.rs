@@ -17,6 +17,7 @@ mod segment;
 mod selftest;
 mod simulate;
 mod study;
+mod tabulate;
 mod terminal;
 mod train;
 
@@ -36,6 +37,7 @@ use haema_pipeline::bench::BenchError;
 use haema_pipeline::compare::CompareError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
+use haema_pipeline::intervals::ErrorTableError;
 use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
 use haema_pipeline::selftest::SelftestError;
@@ -67,6 +69,8 @@ enum Command {
     Import(import::Args),
     Train(train::Args),
     Eval(eval::Args),
+    #[command(hide = true)]
+    TabulateErrors(tabulate::Args),
     Export(export::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
@@ -133,6 +137,9 @@ pub enum CliError {
         /// The method asked for.
         wanted: &'static str,
     },
+    /// The table of a model's errors cannot be used.
+    #[error("the table of the model's errors cannot be used")]
+    ErrorTable(#[from] ErrorTableError),
     /// Nothing is at the path.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -210,6 +217,7 @@ impl CliError {
                 Some("give a folder that you may write to with --out")
             }
             Self::Input(error) => error.hint(),
+            Self::Compare(error) => error.hint(),
             Self::Selftest(SelftestError::NotEmpty(_)) => {
                 Some("give a folder with --export that is new or empty")
             }
@@ -247,6 +255,7 @@ pub fn run(
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, gpu, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::TabulateErrors(args) => tabulate::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
         Command::Study(args) => study::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),

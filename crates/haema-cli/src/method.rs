@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use haema_methods::{Method as Known, Model};
 use haema_nn::{InferencePrecision, TrainingPrecision};
+use haema_pipeline::intervals::{ErrorTable, ErrorTableError};
 use haema_pipeline::model_file::{Trained, read_trained};
 
 use crate::CliError;
@@ -103,5 +104,13 @@ pub(crate) fn network(method: Option<Method>, path: Option<&Path>) -> Result<Mod
     match trained(method, path)? {
         Trained::Network(model) => Ok(*model),
         Trained::Pitchperfect(_) => Err(CliError::NotANetwork(Known::Pitchperfect.name())),
+    }
+}
+
+/// The table of a model's errors, which lies beside its weights.
+pub(crate) fn error_table(path: Option<&Path>) -> Result<Option<ErrorTable>, ErrorTableError> {
+    match path {
+        None => Ok(Some(ErrorTable::built_in())),
+        Some(path) => ErrorTable::beside(path),
     }
 }

@@ -22,7 +22,8 @@ use crate::{CliError, Outcome, Streams, print_json};
 ///
 /// Each scan gets a folder in DIR, named after its file; a DICOM series gets a pseudonym. It holds
 /// mask.nii.gz and mask.seg.nrrd on the scan's own grid, report.json and report.html. DIR/summary.csv
-/// has a row for each scan. What is done already is passed over.
+/// has a row for each scan; DIR/worklist.csv and worklist.html say in which order to look at them. What
+/// is done already is passed over.
 ///
 /// Exit code 0: all done; 1: some inputs were refused or failed, the summary says why; 2: nothing
 /// could be done.
@@ -104,6 +105,7 @@ pub(crate) fn run(
         series: args.series_uid.clone(),
         force: args.force,
         save_paths: args.save_paths,
+        error_table: method::error_table(args.model.as_deref())?,
     };
     let mut display = Display::new(args, sources.len(), streams);
     let tally = segment::run(&sources, &args.out, segmenter, &options, &mut |event| {

@@ -74,7 +74,6 @@ impl Identity {
         let names = equal(self.name, other.name);
         let births = equal(self.birth_date, other.birth_date);
         match (ids, names, births) {
-            (None, None, None) => SamePatient::Unknown,
             (_, _, Some(false)) => SamePatient::No,
             (Some(true), _, _) | (_, Some(true), Some(true)) => SamePatient::Yes,
             (Some(false), _, _) | (_, Some(false), _) => SamePatient::No,

@@ -11,12 +11,17 @@ use std::sync::OnceLock;
 use flate2::read::GzDecoder;
 use haema_volume::{
     Affine, CtVolume, Freedom, Grid, HeadPyramid, Locator, LpsMap, Match, RegistrationError, Vec3,
-    Volume, register,
+    Volume, add, register, scale,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::ventricles::{ChamberName, chamber_of};
+
 /// Voxels of the atlas are cubes.
 pub const ATLAS_PITCH_MM: f64 = 2.0;
+
+/// How far apart points of the brain are looked at.
+pub(crate) const BRAIN_STEP_MM: f64 = 4.0;
 
 /// A part of the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,26 +153,27 @@ pub struct Atlas {
     places: Volume<u8>,
     locator: Locator,
     pyramid: HeadPyramid,
+    monro_lps_mm: Vec3,
 }
 
 impl Atlas {
-    /// The built-in atlas, made ready once.
+    /// The built-in atlas, made ready once, by so many threads: it is the same for any number.
     ///
     /// # Panics
     ///
     /// Never: its files are part of the program, and a test opens them.
-    pub fn builtin() -> &'static Self {
+    pub fn builtin(threads: NonZeroUsize) -> &'static Self {
         static ATLAS: OnceLock<Atlas> = OnceLock::new();
         ATLAS.get_or_init(|| {
             let (codes, grid) = read_own(include_bytes!("../assets/template.nii.gz"));
             let (places, _) = read_own(include_bytes!("../assets/places.nii.gz"));
             let template = CtVolume::new(codes.map(|&code| hu_of_code(code)), grid)
                 .expect("the built-in template has the size of its grid");
-            let threads = NonZeroUsize::MIN;
             let pyramid =
                 HeadPyramid::of(&template, threads).expect("the built-in template is a head");
             let locator = Locator::of(template.grid());
-            Atlas { template, places, locator, pyramid }
+            let monro_lps_mm = monro(&places, template.grid());
+            Atlas { template, places, locator, pyramid, monro_lps_mm }
         })
     }
 
@@ -196,10 +202,103 @@ impl Atlas {
         Ok(Placement { atlas_from_scan: found.moving_from_fixed, quality: found.quality })
     }
 
+    /// A point in the midline between the basal ganglia: about the foramina of Monro.
+    pub(crate) fn monro_lps_mm(&self) -> Vec3 {
+        self.monro_lps_mm
+    }
+
+    /// Hounsfield units at a point; `None` outside the template.
+    pub(crate) fn hu_at(&self, atlas_lps_mm: Vec3) -> Option<f32> {
+        Some(self.template.voxels_hu()[self.locator.nearest(atlas_lps_mm)?])
+    }
+
+    /// Points of the brain, [`BRAIN_STEP_MM`] apart, with brain on all sides for a centimetre: air in
+    /// sinuses and ears lies outside that in any head.
+    pub(crate) fn brain_points(&self) -> Vec<Vec3> {
+        let step = (BRAIN_STEP_MM / ATLAS_PITCH_MM) as usize;
+        let reach = 5;
+        let [depth, rows, columns] = self.places.size();
+        let is_brain = |index: [usize; 3]| {
+            spot_of(self.places[index]).is_some_and(|spot| !spot.is_outside_brain)
+        };
+        let mut points = Vec::new();
+        for z in (reach..depth.saturating_sub(reach)).step_by(step) {
+            for y in (reach..rows.saturating_sub(reach)).step_by(step) {
+                for x in (reach..columns.saturating_sub(reach)).step_by(step) {
+                    let around = [
+                        [z, y, x],
+                        [z - reach, y, x],
+                        [z + reach, y, x],
+                        [z, y - reach, x],
+                        [z, y + reach, x],
+                        [z, y, x - reach],
+                        [z, y, x + reach],
+                    ];
+                    if around.into_iter().all(is_brain) {
+                        points.push(self.template.grid().point_lps_mm(z, y as f64, x as f64));
+                    }
+                }
+            }
+        }
+        points
+    }
+
+    /// The middles of all voxels of the ventricles, and of those within `margin` voxels of one along an
+    /// axis, each with its chamber and whether it lies in that margin.
+    pub(crate) fn ventricle_points(&self, margin: i32) -> Vec<(Vec3, ChamberName, bool)> {
+        let [depth, rows, columns] = self.places.size();
+        let grid = self.template.grid();
+        let point = |[z, y, x]: [usize; 3]| grid.point_lps_mm(z, y as f64, x as f64);
+        let chamber = |index: [usize; 3]| {
+            let spot = spot_of(self.places[index])?;
+            chamber_of(spot.place, point(index)[0] > 0.0).filter(|_| !spot.is_outside_brain)
+        };
+        let mut points = Vec::new();
+        let mut margins = std::collections::BTreeMap::new();
+        for z in 0..depth {
+            for y in 0..rows {
+                for x in 0..columns {
+                    let Some(name) = chamber([z, y, x]) else { continue };
+                    points.push((point([z, y, x]), name, false));
+                    for axis in 0..3 {
+                        for step in (-margin..=margin).filter(|step| *step != 0) {
+                            let mut beside = [z, y, x];
+                            let Some(at) = beside[axis].checked_add_signed(step as isize) else {
+                                continue;
+                            };
+                            beside[axis] = at;
+                            let is_inside = at < self.places.size()[axis];
+                            if is_inside && chamber(beside).is_none() {
+                                margins.entry(beside).or_insert(name);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        points.extend(margins.into_iter().map(|(index, name)| (point(index), name, true)));
+        points
+    }
+
     /// What lies at a point of the atlas; `None` outside the skull.
     pub fn spot(&self, atlas_lps_mm: Vec3) -> Option<Spot> {
         spot_of(self.places[self.locator.nearest(atlas_lps_mm)?])
     }
+}
+
+/// The centre of both basal ganglia.
+fn monro(places: &Volume<u8>, grid: &Grid) -> Vec3 {
+    let [_, rows, columns] = places.size();
+    let (mut sum, mut count) = ([0.0; 3], 0.0);
+    for (offset, code) in places.as_slice().iter().enumerate() {
+        if spot_of(*code).is_some_and(|spot| spot.place == Place::BasalGanglia) {
+            let row = offset / columns;
+            let [y, x] = [(row % rows) as f64, (offset % columns) as f64];
+            sum = add(sum, grid.point_lps_mm(row / rows, y, x));
+            count += 1.0;
+        }
+    }
+    scale(sum, 1.0 / count)
 }
 
 /// How a scan lies on the atlas.
@@ -249,7 +348,7 @@ mod tests {
 
     #[test]
     fn places_lie_where_anatomy_has_them() {
-        let atlas = Atlas::builtin();
+        let atlas = Atlas::builtin(NonZeroUsize::MIN);
         let middle = |place: Place| {
             let [_, rows, columns] = atlas.places.size();
             let (mut sum, mut count) = ([0.0; 3], 0.0);
@@ -257,15 +356,12 @@ mod tests {
                 if code == code_of(place, false, true) {
                     let row = offset / columns;
                     let [y, x] = [(row % rows) as f64, (offset % columns) as f64];
-                    sum = haema_volume::add(
-                        sum,
-                        atlas.template.grid().point_lps_mm(row / rows, y, x),
-                    );
+                    sum = add(sum, atlas.template.grid().point_lps_mm(row / rows, y, x));
                     count += 1.0;
                 }
             }
             let ml = count * ATLAS_PITCH_MM.powi(3) / 1000.0;
-            (haema_volume::scale(sum, 1.0 / count), ml)
+            (scale(sum, 1.0 / count), ml)
         };
         // LPS: x to the left, y to the back, z to the top.
         let (frontal, occipital) = (middle(Place::FrontalLobe).0, middle(Place::OccipitalLobe).0);
@@ -294,8 +390,23 @@ mod tests {
     }
 
     #[test]
+    fn the_foramina_lie_in_the_middle_above_the_third_ventricle() {
+        let atlas = Atlas::builtin(NonZeroUsize::MIN);
+        let monro = atlas.monro_lps_mm();
+        let points = atlas.ventricle_points(2);
+        let of = |name: ChamberName| points.iter().filter(move |point| point.1 == name && !point.2);
+
+        assert!(monro[0].abs() < 0.5, "{monro:?}");
+        assert!(of(ChamberName::Third).all(|(point, ..)| point[0].abs() < 12.0));
+        let [left, right] = [ChamberName::LeftLateral, ChamberName::RightLateral];
+        assert!(of(left).count().abs_diff(of(right).count()) * 10 < of(left).count());
+        let margin = points.iter().filter(|point| point.2).count();
+        assert!(margin > points.len() / 4, "{margin} of {}", points.len());
+    }
+
+    #[test]
     fn left_mirrors_right() {
-        let places = &Atlas::builtin().places;
+        let places = &Atlas::builtin(NonZeroUsize::MIN).places;
         let last = places.size()[2] - 1;
         let differ = (0..places.as_slice().len()).filter(|offset| {
             let x = offset % (last + 1);

@@ -3,6 +3,7 @@
 use haema_volume::{Grid, Volume};
 use serde::{Deserialize, Serialize};
 
+use crate::ventricles::SMALLEST_IVH_ML;
 use crate::{MM3_PER_ML, MeasureError, check_size};
 
 /// The volume of a mask and how far a second measurement of the same bleed would be from it.
@@ -149,9 +150,6 @@ impl Growth {
         }
     }
 }
-
-/// Less than this in the ventricles is none.
-const SMALLEST_IVH_ML: f64 = 0.1;
 
 fn definitions(change_ml: f64, share: Option<f64>, ivh: Option<[f64; 2]>) -> Vec<Definition> {
     // A bleed out of nothing has grown by more than any share.

@@ -3,6 +3,7 @@
 use haema_volume::{Components, Connectivity, CtVolume, Vec3, Volume, add, norm, scale};
 use serde::{Deserialize, Serialize};
 
+use crate::doubts::{Doubt, doubts};
 use crate::extent::{Extent, in_plane_mm};
 use crate::whereabouts::{Location, Part, Shape, Whereabouts};
 use crate::{MM3_PER_ML, MeasureError, check_size};
@@ -24,6 +25,10 @@ pub struct Lesion {
     pub slices: SliceRange,
     /// How long, wide and high it is.
     pub extent: Extent,
+    /// Twice its volume over its surface: how thick it is, about.
+    pub thickness_mm: f64,
+    /// What else it may be. Nothing is left out for that.
+    pub doubts: Vec<Doubt>,
     /// Where it lies in the head; `None` where that is not known.
     pub location: Option<Location>,
 }
@@ -84,6 +89,7 @@ pub fn labelled_lesions(
             lesion.extent = sums.extent(labels, ct, label, lesion.slices.largest);
             lesion.location =
                 whereabouts.map(|whereabouts| sums.location(whereabouts, ct, &lesion));
+            lesion.doubts = doubts(ct, &sums.voxels, &lesion, whereabouts);
             (lesion, label)
         })
         .collect();
@@ -126,6 +132,8 @@ impl Sums {
                 largest: at(self.areas.iter().find(|slice| Some(slice.1) == most)),
             },
             extent: Extent::default(),
+            thickness_mm: 2.0 * self.mm3 / self.surface_mm2,
+            doubts: Vec::new(),
             location: None,
         }
     }
@@ -160,7 +168,7 @@ impl Sums {
             .collect();
         let [_, row_mm, column_mm] = ct.grid().spacing_mm();
         let shape = Shape {
-            thickness_mm: 2.0 * self.mm3 / self.surface_mm2,
+            thickness_mm: lesion.thickness_mm,
             extent_mm: lesion.extent.longest_mm.max(lesion.extent.height_mm),
         };
         whereabouts.location(&parts, row_mm.max(column_mm), shape)
@@ -169,7 +177,7 @@ impl Sums {
 
 /// More voxels of a bleed than these are looked at one in two, in three, …: shares stay within a
 /// percent.
-const MOST_LOOKED_AT: usize = 20_000;
+const MOST_LOOKED_AT: usize = 8_000;
 
 fn add_slice(sums: &mut [Sums], labels: &Volume<u32>, ct: &CtVolume, z: usize) {
     let [depth, rows, columns] = labels.size();

@@ -6,11 +6,15 @@
 mod abc2;
 mod atlas;
 mod compartment;
+mod doubts;
+mod expansion;
 mod extent;
 mod gaps;
 mod growth;
 mod ledger;
 mod lesions;
+mod midline;
+mod ventricles;
 mod volume;
 mod whereabouts;
 
@@ -20,11 +24,15 @@ use thiserror::Error;
 pub use abc2::{ABC2_LEAST_ML, Abc2, Abc2Volumes, Abc2Width, abc2, abc2_total};
 pub use atlas::{ATLAS_PITCH_MM, Atlas, Place, Placement, Spot, code_of, grey_code, hu_of_code};
 pub use compartment::Compartment;
+pub use doubts::{Doubt, DoubtId};
+pub use expansion::{ExpansionSign, SIGNS_LEAST_ML, SignId, expansion_signs};
 pub use extent::Extent;
 pub use gaps::share_beside;
 pub use growth::{Definition, Growth, MeasuredVolume};
 pub use ledger::{Fate, Kin, kin};
 pub use lesions::{Lesion, SliceRange, labelled_lesions, lesions};
+pub use midline::MidlineShift;
+pub use ventricles::{Chamber, ChamberName, IntraventricularBlood};
 pub use volume::{format_ml, volume_ml, volume_soft_ml};
 pub use whereabouts::{Location, Share, Side, Whereabouts};
 

@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 
 use haema_volume::{
-    CtVolume, Grid, HeadPyramid, LpsMap, Match, Nearest, RegistrationError, Vec3, Volume, add,
-    norm, scale, sub,
+    CtVolume, Grid, HeadPyramid, Locator, LpsMap, Match, Nearest, RegistrationError, Vec3, Volume,
+    add, norm, scale, sub,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::atlas::{Atlas, Place, Placement, Spot};
+use crate::atlas::{Atlas, BRAIN_STEP_MM, Place, Placement, Spot};
 use crate::compartment::{Compartment, Signs, judge};
 use crate::{MeasureError, check_size};
 
@@ -72,6 +72,8 @@ pub(crate) struct Part {
     pub(crate) mm3: f64,
 }
 
+/// Neither fat nor brain beside air is as dark.
+const AIR_HU: f32 = -300.0;
 /// Bone seems thicker on the 2 mm grid than it is, and distances are taken to its voxels' middles.
 const BONE_EDGE_MM: f64 = 1.0;
 /// Methods.md E.3 of the specification: what lies nearer to bone reaches the surface of the brain.
@@ -95,14 +97,42 @@ impl Whereabouts {
     ///
     /// As [`Whereabouts::of`].
     pub fn of_head(head: &HeadPyramid, threads: NonZeroUsize) -> Result<Self, RegistrationError> {
-        let atlas = Atlas::builtin();
+        let atlas = Atlas::builtin(threads);
         let placement = atlas.locate(head, threads)?;
         Ok(Self { atlas, placement, bone: Nearest::of(head.bone_points_lps_mm()) })
+    }
+
+    pub(crate) fn atlas(&self) -> &'static Atlas {
+        self.atlas
+    }
+
+    /// Where in the atlas a point of the scan lies.
+    pub(crate) fn atlas_from_scan(&self) -> &LpsMap {
+        &self.placement.atlas_from_scan
+    }
+
+    /// Where in the scan a point of the atlas lies.
+    pub(crate) fn scan_from_atlas(&self) -> LpsMap {
+        self.atlas_from_scan().inverse().expect("a map whose stretches were checked has a way back")
     }
 
     /// How well the scan matches the atlas.
     pub fn quality(&self) -> Match {
         self.placement.quality
+    }
+
+    /// Air where the atlas has brain, well within it, mL.
+    pub fn air_in_brain_ml(&self, ct: &CtVolume) -> f64 {
+        let scan_from_atlas = self.scan_from_atlas();
+        let locator = Locator::of(ct.grid());
+        let points = self.atlas.brain_points();
+        let is_air = |point: &&Vec3| {
+            let index = locator.nearest(scan_from_atlas.apply(**point));
+            index.is_some_and(|index| ct.voxels_hu()[index] < AIR_HU)
+        };
+        let air = points.iter().filter(is_air).count() as f64;
+        let stretch: f64 = scan_from_atlas.stretches().iter().product();
+        air * BRAIN_STEP_MM.powi(3) * stretch / crate::MM3_PER_ML
     }
 
     /// What the atlas has at a point of the scan, and whether that is on the patient's left.
@@ -139,10 +169,6 @@ impl Whereabouts {
         Ok(mm3 / crate::MM3_PER_ML)
     }
 
-    fn to_bone_mm(&self, point_lps_mm: Vec3) -> f64 {
-        self.bone.distance_mm(point_lps_mm).map_or(f64::INFINITY, |mm| (mm - BONE_EDGE_MM).max(0.0))
-    }
-
     /// Where a bleed lies, from its voxels, of which there is at least one.
     ///
     /// * `pixel_mm` — the longer side of a pixel.
@@ -156,9 +182,10 @@ impl Whereabouts {
             parts.iter().map(|part| norm(sub(part.point_lps_mm, middle))).collect();
         let half_way = to_middle.len() / 2;
         let core_mm = *to_middle.select_nth_unstable_by(half_way, f64::total_cmp).1;
-        for part in parts {
+        let to_bone_mm = self.bone.distances_mm(parts.iter().map(|part| part.point_lps_mm));
+        for (part, to_bone_mm) in parts.iter().zip(to_bone_mm) {
             let is_core = norm(sub(part.point_lps_mm, middle)) <= core_mm;
-            self.see(&mut found, part, is_core);
+            self.see(&mut found, part, (to_bone_mm - BONE_EDGE_MM).max(0.0), is_core);
         }
         let share = |mm3: f64| mm3 / all_mm3;
         let left = share(found.left_mm3);
@@ -190,9 +217,8 @@ impl Whereabouts {
         }
     }
 
-    fn see(&self, found: &mut Found, part: &Part, is_core: bool) {
+    fn see(&self, found: &mut Found, part: &Part, to_bone_mm: f64, is_core: bool) {
         let (spot, is_left) = self.spot(part.point_lps_mm);
-        let to_bone_mm = self.to_bone_mm(part.point_lps_mm);
         found.nearest_mm = found.nearest_mm.min(to_bone_mm);
         found.to_bone_mm4 += to_bone_mm.min(FAR_MM) * part.mm3;
         found.near_bone_mm3 += if to_bone_mm < NEAR_BONE_MM { part.mm3 } else { 0.0 };

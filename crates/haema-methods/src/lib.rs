@@ -18,6 +18,6 @@ pub use curvature_flow::CurvatureFlow;
 pub use grey_square::Square;
 pub use keras::KerasError;
 pub use method::Method;
-pub use model::{Model, ModelError, Predicted, Prepared, SegmentError};
+pub use model::{BUILT_IN_VOLUME_ERRORS, Model, ModelError, Predicted, Prepared, SegmentError};
 pub use recipe::{Intensity, Recipe};
 pub use view::{Tile, View};

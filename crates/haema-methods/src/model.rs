@@ -271,6 +271,9 @@ impl Predicted {
 const KNOWN: &str = "settings that this version knows";
 /// The model that comes with haema: training/built-in-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../weights/cnn-ds.safetensors");
+/// The errors of the built-in model's volumes on scans that it had not seen, beside its weights: a table
+/// of the format `haema.volume_errors/1`.
+pub const BUILT_IN_VOLUME_ERRORS: &str = include_str!("../weights/cnn-ds.volume-errors.json");
 /// On what terms it comes, and whose scans it learned from.
 const LICENCE: &str =
     "MIT OR Apache-2.0; trained on CT-ICH 1.0.0 (CC BY 4.0, doi:10.13026/w8q8-ky94)";

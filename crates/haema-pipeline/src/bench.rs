@@ -271,6 +271,7 @@ fn segment_once(
         series: None,
         force: true,
         save_paths: false,
+        error_table: None,
     };
     let mut ended = Err(BenchError::Case { reason: "it was passed over".to_owned() });
     let start = Instant::now();

@@ -4,30 +4,30 @@
 //! the pictures, the map of change and to find each bleed again; no volume depends on that.
 
 mod change;
+mod error;
 
 pub(crate) use change::OnBaseline;
+pub use error::CompareError;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use haema_io::fs::{self, FsError};
+use haema_io::fs;
 use haema_io::nrrd::{self, Segment};
-use haema_io::{ImageFileError, nifti};
+use haema_io::{Identity, ImageFileError, Provenance, SamePatient, nifti};
 use haema_measure::{
     Fate, Growth, Lesion, MeasureError, MeasuredVolume, Whereabouts, kin, labelled_lesions,
 };
-use haema_methods::cnn_ds::SegmentError as MethodError;
 use haema_volume::{
     Components, Connectivity, CtVolume, Freedom, HeadPyramid, LpsMap, RegistrationError, Volume,
     register,
 };
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::html::compare as page;
-use crate::input::{self, InputError, Source};
+use crate::input::{self, Source};
 use crate::report::{RESEARCH_USE, round3};
-use crate::segment::{Refusal, gate};
+use crate::segment::gate;
 use crate::segmenter::Segmenter;
 
 /// The format of `compare.json`. The number grows when a field changes its meaning or goes.
@@ -42,60 +42,11 @@ pub struct Options {
     pub threads: NonZeroUsize,
     /// Masks to take instead of the method's, of the first and second scan.
     pub masks: [Option<PathBuf>; 2],
-    /// Hours from the first scan to the second.
+    /// Hours from the first scan to the second; those of the headers, where they have dates, if not
+    /// given.
     pub hours: Option<f64>,
-}
-
-/// Why two scans cannot be compared.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CompareError {
-    /// One cannot be read.
-    #[error("the {which} scan cannot be read: {cause}")]
-    Read {
-        /// `baseline` or `follow-up`.
-        which: &'static str,
-        /// Why.
-        cause: InputError,
-    },
-    /// One can be read and cannot be trusted.
-    #[error("the {which} scan is refused: {cause}")]
-    Refused {
-        /// `baseline` or `follow-up`.
-        which: &'static str,
-        /// Why.
-        cause: Refusal,
-    },
-    /// A mask that was given is not on its scan's grid.
-    #[error(
-        "the mask of the {which} scan has {found:?} [z, y, x] voxels: wanted {wanted:?}, as its scan"
-    )]
-    OtherGrid {
-        /// `baseline` or `follow-up`.
-        which: &'static str,
-        /// Size of the mask.
-        found: [usize; 3],
-        /// Size of the scan.
-        wanted: [usize; 3],
-    },
-    /// The heads do not lie on each other.
-    #[error("{0}; are these two scans of one patient?")]
-    NoMatch(#[from] RegistrationError),
-    /// The method failed.
-    #[error("the method failed: {0}")]
-    Method(#[from] MethodError),
-    /// The result cannot be measured.
-    #[error("the result cannot be measured: {0}")]
-    Measure(#[from] MeasureError),
-    /// A mask cannot be read, or the result not written.
-    #[error(transparent)]
-    File(#[from] ImageFileError),
-}
-
-impl From<FsError> for CompareError {
-    fn from(error: FsError) -> Self {
-        Self::File(error.into())
-    }
+    /// Whether to go on where the headers name two patients: after de-identification they do.
+    pub any_patient: bool,
 }
 
 /// What `compare.json` holds. Volumes in mL, lengths in mm, points in LPS.
@@ -108,6 +59,8 @@ pub struct Comparison {
     pub research_use: String,
     /// Where the masks come from: the method and its weights, or `given`; first scan, then second.
     pub masks_by: [String; 2],
+    /// Whether both are scans of one patient, by their headers.
+    pub same_patient: OnePatient,
     /// Hours between the scans, where known.
     pub hours: Option<f64>,
     /// All bleeds together.
@@ -126,6 +79,28 @@ pub struct Comparison {
     pub input_sha256: [String; 2],
     /// Version of haema.
     pub haema_version: String,
+}
+
+/// Whether both scans are of one patient, by their headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnePatient {
+    /// They say so.
+    Yes,
+    /// They say otherwise, and it was asked to go on.
+    No,
+    /// They name nobody.
+    Unknown,
+}
+
+impl From<SamePatient> for OnePatient {
+    fn from(same: SamePatient) -> Self {
+        match same {
+            SamePatient::Yes => Self::Yes,
+            SamePatient::No => Self::No,
+            SamePatient::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// What has become of a bleed, or of several that merged or split.
@@ -174,6 +149,7 @@ pub(crate) struct Visit {
     sha256: String,
     masks_by: String,
     warnings: Vec<String>,
+    identity: Identity,
 }
 
 const WHICH: [&str; 2] = ["baseline", "follow-up"];
@@ -206,6 +182,11 @@ pub fn run(
 ) -> Result<Comparison, CompareError> {
     let baseline = visit(sources[0], 0, segmenter, options)?;
     let followup = visit(sources[1], 1, segmenter, options)?;
+    let same_patient = OnePatient::from(baseline.identity.same_patient(&followup.identity));
+    if same_patient == OnePatient::No && !options.any_patient {
+        return Err(CompareError::TwoPatients);
+    }
+    let hours = hours(&baseline, &followup, options.hours)?;
     let threads = options.threads;
     let fixed = HeadPyramid::of(&baseline.ct, threads)?;
     let moving = HeadPyramid::of(&followup.ct, threads)?;
@@ -221,6 +202,7 @@ pub fn run(
         found.moving_from_fixed.inverse().expect("a rigid map has a way back");
     let places = [&fixed, &moving].map(|head| Whereabouts::of_head(head, threads));
     let mut warnings = warnings(&baseline, &followup, &places);
+    warnings.extend(patient_warning(same_patient).map(str::to_owned));
     if found.quality.overlap < 0.9 {
         warnings.push(format!(
             "the follow-up covers {:.0} % of the baseline's head",
@@ -238,11 +220,12 @@ pub fn run(
         schema: COMPARE_SCHEMA.to_owned(),
         research_use: RESEARCH_USE.to_owned(),
         masks_by: [baseline.masks_by.clone(), followup.masks_by.clone()],
-        hours: options.hours,
+        same_patient,
+        hours,
         growth: Growth::between(
             baseline.measure(&baseline.mask)?,
             followup.measure(&followup.mask)?,
-            options.hours,
+            hours,
             ivh,
         ),
         ledger: ledger(&baseline, &followup, tables, &baseline_from_followup)?,
@@ -267,8 +250,8 @@ fn visit(
     let name = WHICH[which];
     let scan =
         input::read(source, None).map_err(|cause| CompareError::Read { which: name, cause })?;
-    let doubts =
-        gate::check(&scan.ct).map_err(|cause| CompareError::Refused { which: name, cause })?;
+    let gate = gate::check(&scan.ct, options.threads)
+        .map_err(|cause| CompareError::Refused { which: name, cause })?;
     let (mask, masks_by) = if let Some(path) = &options.masks[which] {
         let (mask, wanted) = (read_mask(path)?, scan.ct.grid().size());
         if mask.size() != wanted {
@@ -282,9 +265,40 @@ fn visit(
         (mask, format!("{} {}", segmenter.method(), segmenter.model_name()))
     };
     let labels = Components::of(&mask, Connectivity::Corners).labels().clone();
-    let told = scan.provenance.warnings.into_iter().chain(doubts);
+    let Provenance { sha256, identity, warnings, .. } = scan.provenance;
+    let doubts: Vec<String> = gate
+        .doubts()
+        .filter(|doubt| !warnings.iter().any(|told| told == doubt))
+        .map(str::to_owned)
+        .collect();
+    let told = warnings.into_iter().chain(doubts);
     let warnings = told.map(|warning| format!("{name}: {warning}")).collect();
-    Ok(Visit { ct: scan.ct, mask, labels, sha256: scan.provenance.sha256, masks_by, warnings })
+    Ok(Visit { ct: scan.ct, mask, labels, sha256, masks_by, warnings, identity })
+}
+
+/// Those that were given, or those between the headers' times.
+fn hours(
+    baseline: &Visit,
+    followup: &Visit,
+    given: Option<f64>,
+) -> Result<Option<f64>, CompareError> {
+    if given.is_some() {
+        return Ok(given);
+    }
+    match baseline.identity.hours_until(&followup.identity) {
+        Some(hours) if hours < 0.0 => Err(CompareError::OrderOfTime { hours_before: -hours }),
+        hours => Ok(hours.map(round3)),
+    }
+}
+
+fn patient_warning(same_patient: OnePatient) -> Option<&'static str> {
+    match same_patient {
+        OnePatient::Yes => None,
+        OnePatient::No => Some("the headers name two patients"),
+        OnePatient::Unknown => {
+            Some("the headers do not tell whose scans these are: only the bones were compared")
+        }
+    }
 }
 
 fn read_mask(path: &Path) -> Result<Volume<u8>, ImageFileError> {

@@ -70,6 +70,8 @@ pub struct CaseScore {
     pub predicted_ml: f64,
     /// Volume of the probabilities.
     pub soft_ml: f64,
+    /// Median distance between slices.
+    pub slice_mm: f64,
     /// How likely the scan has a bleed.
     pub score: f64,
     /// Overlap; its Dice is undefined where both masks are empty.
@@ -148,6 +150,7 @@ fn score(
         reference_ml: volume_ml(&reference, ct.grid()).map_err(measure)?,
         predicted_ml: volume_ml(&mask, ct.grid()).map_err(measure)?,
         soft_ml: volume_soft_ml(&probability, ct.grid()).map_err(measure)?,
+        slice_mm: ct.grid().spacing_mm()[0],
         score,
         overlap,
     })
@@ -224,9 +227,11 @@ fn cases_csv(scores: &[CaseScore]) -> String {
         let figures = [s.overlap.dice(), s.overlap.precision(), s.overlap.recall()].map(number);
         let volumes = [s.reference_ml, s.predicted_ml, s.soft_ml].map(|ml| format!("{ml:.2}"));
         let (volumes, figures) = (volumes.join(","), figures.join(","));
-        format!("{},{},{volumes},{:.4},{figures}", s.id, s.subtypes.join("+"), s.score)
+        let subtypes = s.subtypes.join("+");
+        format!("{},{subtypes},{volumes},{:.4},{figures},{:.3}", s.id, s.score, s.slice_mm)
     };
-    let head = "case,subtypes,reference_ml,predicted_ml,soft_ml,score,dice,precision,recall";
+    let head =
+        "case,subtypes,reference_ml,predicted_ml,soft_ml,score,dice,precision,recall,slice_mm";
     lines(std::iter::once(head.to_owned()).chain(scores.iter().map(row)))
 }
 
@@ -264,6 +269,7 @@ mod tests {
             reference_ml,
             predicted_ml,
             soft_ml,
+            slice_mm: 5.0,
             score,
             overlap,
         }
@@ -292,6 +298,9 @@ mod tests {
     fn two_empty_masks_have_no_dice_in_the_table() {
         let csv = cases_csv(&[case("d", 0.0, 0.0, 0.3)]);
 
-        assert!(csv.ends_with("d,,0.00,0.00,0.00,0.3000,undefined,undefined,undefined\n"), "{csv}");
+        assert!(
+            csv.ends_with("d,,0.00,0.00,0.00,0.3000,undefined,undefined,undefined,5.000\n"),
+            "{csv}"
+        );
     }
 }

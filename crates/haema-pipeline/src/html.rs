@@ -4,6 +4,7 @@
 //! of the picture, in the brain window. The page holds no time of day and no duration, so that the
 //! same scan gives the same page, byte for byte.
 
+mod clinical;
 pub(crate) mod compare;
 pub(crate) mod figure;
 mod lesions;
@@ -17,7 +18,7 @@ use base64::Engine as _;
 use haema_measure::format_ml;
 use haema_nn::InferencePrecision;
 
-use crate::report::{Input, Report, Series};
+use crate::report::{Input, RESEARCH_USE, Report, Series};
 use figure::Picture;
 pub(crate) use lesions::place_of;
 pub(crate) use view::{Pictures, View};
@@ -30,18 +31,15 @@ pub(crate) fn page(report: &Report, pictures: &Pictures) -> String {
         with_bleed(pictures),
         others(pictures),
         input(&report.input),
+        clinical::checks(&report.gate),
         receipt(report),
     ];
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
-         <title>{title} · haema</title>\n<style>\n{}</style>\n</head>\n<body>\n\
+        "{}<body>\n\
          <header><h1>{title}</h1><p>Intracranial bleed on head CT · {} · haema {}</p>\
          <p class=\"research\">Research software. Not a medical device.</p></header>\n\
          {}<footer>{}</footer>\n</body>\n</html>\n",
-        include_str!("html/report.css"),
+        head(&title, ""),
         escape(&report.method),
         escape(&report.receipt.haema_version),
         sections.concat(),
@@ -49,14 +47,42 @@ pub(crate) fn page(report: &Report, pictures: &Pictures) -> String {
     )
 }
 
+/// A page without pictures.
+pub(crate) fn sheet(title: &str, subtitle: &str, body: &str) -> String {
+    let title = escape(title);
+    format!(
+        "{}<body>\n<header><h1>{title}</h1><p>{} · haema {}</p>\
+         <p class=\"research\">Research software. Not a medical device.</p></header>\n{body}\
+         <footer>{}</footer>\n</body>\n</html>\n",
+        head(&title, ""),
+        escape(subtitle),
+        env!("CARGO_PKG_VERSION"),
+        escape(RESEARCH_USE),
+    )
+}
+
+/// Everything before the body, which nothing outside the page can change.
+fn head(title: &str, more_css: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
+         <title>{title} · haema</title>\n<style>\n{}{more_css}</style>\n</head>\n",
+        include_str!("html/report.css"),
+    )
+}
+
 fn first_screen(report: &Report, pictures: &Pictures) -> String {
     let class = if report.hemorrhage.present { "" } else { " class=\"none\"" };
     format!(
-        "<section class=\"first\">\n{}<div{class}>\n{}{}{}{}</div>\n</section>\n",
+        "<section class=\"first\">\n<div>\n{}{}</div>\n<div{class}>\n{}{}{}{}</div>\n</section>\n{}",
         key_figure(&pictures.key, report.hemorrhage.present),
-        numbers(report),
-        warnings(&report.input.warnings),
         profile_of(report, pictures),
+        numbers(report),
+        clinical::interval(report),
+        clinical::lines(&report.clinical),
+        warnings(&report.input.warnings),
         lesions::table(report),
     )
 }
@@ -107,20 +133,12 @@ fn numbers(report: &Report) -> String {
         ("No bleed found", "0 <small>mL</small>".to_owned())
     };
     let mut page = format!(
-        "<p class=\"verdict\">{verdict}</p>\n<p class=\"volume\">{volume}</p>\n\
-         <p class=\"score\">score of the scan {:.2}; a voxel counts above {:.2}</p>\n<dl>\n",
-        report.hemorrhage.probability, report.receipt.settings.threshold,
+        "<p class=\"verdict\">{verdict} {}</p>\n<p class=\"volume\">{volume}</p>\n\
+         <p class=\"score\">score of the scan {:.2}; a voxel counts above {:.2}</p>\n",
+        clinical::gate_line(&report.gate),
+        report.hemorrhage.probability,
+        report.receipt.settings.threshold,
     );
-    if let Some(largest) = report.lesions.first() {
-        let parts = match report.lesions.len() {
-            1 => "one".to_owned(),
-            n => format!("{n}, the largest {} mL", millilitres(largest.volume_ml)),
-        };
-        row(&mut page, "connected parts", &parts);
-    }
-    row(&mut page, "sum of probabilities", &format!("{} mL", millilitres(report.volume_soft_ml)));
-    row(&mut page, "on the network's grid", &format!("{} mL", millilitres(report.volume_grid_ml)));
-    page += "</dl>\n";
     if !report.hemorrhage.present {
         page += "<p class=\"caution\">An empty mask does not exclude a bleed.</p>\n";
     }
@@ -283,6 +301,8 @@ fn receipt(report: &Report) -> String {
         row(&mut page, "precision", receipt.settings.precision.name());
     }
     row(&mut page, "mask", &code(&receipt.mask_sha256));
+    row(&mut page, "sum of probabilities", &format!("{} mL", millilitres(report.volume_soft_ml)));
+    row(&mut page, "on the network's grid", &format!("{} mL", millilitres(report.volume_grid_ml)));
     page + "</dl>\n"
 }
 

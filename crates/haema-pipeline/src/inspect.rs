@@ -1,5 +1,7 @@
 //! What is at a path, and what haema would make of it: what `haema info` shows.
 
+use std::num::NonZeroUsize;
+
 use serde::Serialize;
 
 use crate::input::{self, InputError, Source};
@@ -60,9 +62,10 @@ pub fn inspect(source: &Source, series: Option<&str>) -> Result<Inspection, Inpu
         }
     };
     let mut warnings = scan.provenance.warnings.clone();
-    let refusal = match gate::check(&scan.ct) {
-        Ok(doubts) => {
-            warnings.extend(doubts);
+    let refusal = match gate::check(&scan.ct, NonZeroUsize::MIN) {
+        Ok(gate) => {
+            let told = gate.doubts().map(str::to_owned);
+            warnings.extend(told.filter(|doubt| !scan.provenance.warnings.contains(doubt)));
             None
         }
         Err(refusal) => Some(refusal),

@@ -10,6 +10,9 @@ pub mod evaluation;
 mod html;
 pub mod input;
 pub mod inspect;
+pub mod intervals;
+#[cfg(test)]
+mod json_schema;
 pub mod model_file;
 pub mod report;
 pub mod segment;

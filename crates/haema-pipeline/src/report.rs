@@ -1,7 +1,13 @@
 //! What haema says about a scan: the contents of `report.json`.
 
+mod clinical;
+mod gate;
+
+pub(crate) use clinical::in_brain;
+pub use clinical::{Bedside, Chance, Clinical, IchScoreImaging, VolumeInterval};
+pub use gate::{Check, CheckOutcome, Gate, Verdict};
 pub use haema_measure::{
-    Compartment, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,
+    Compartment, Doubt, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,
 };
 use haema_nn::InferencePrecision;
 use serde::{Deserialize, Serialize};
@@ -44,6 +50,10 @@ pub struct Report {
     pub volume_soft_ml: f64,
     /// Connected parts of the mask, the largest first.
     pub lesions: Vec<Lesion>,
+    /// Whether the scan can be trusted.
+    pub gate: Gate,
+    /// What follows from the mask and is asked for at the bedside.
+    pub clinical: Clinical,
     /// How the scan lies on the atlas, from which the lesions' places come.
     pub atlas: AtlasMatch,
     /// Where the time went.
@@ -202,6 +212,9 @@ pub struct Settings {
     pub save_probability: bool,
     /// Fingerprint of the series that was asked for by its UID, where one was.
     pub series: Option<String>,
+    /// Fingerprint of the table that volume intervals come from, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_table: Option<String>,
     /// What the network ran on, where that was not the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,

@@ -7,12 +7,15 @@
 //! Every input is worked on by itself: what goes wrong with one is reported and never stops the
 //! rest. A case folder is put in place whole or not at all.
 
+mod answers;
 mod case;
 mod findings;
 pub(crate) mod gate;
 mod job;
+mod look;
 mod names;
 mod summary;
+mod worklist;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -22,16 +25,20 @@ use haema_io::fs::{self, FsError};
 use thiserror::Error;
 
 pub use case::CaseError;
-pub(crate) use findings::{Findings, input_of, series_of};
+pub(crate) use findings::{Context, Findings, input_of, series_of};
 pub use gate::Refusal;
 
 use crate::input::Source;
+use crate::intervals::ErrorTable;
 use crate::report::{Report, Settings};
 use crate::segmenter::Segmenter;
 use names::Cases;
+use worklist::Worklist;
 
 /// Name of the table of all cases.
 pub const SUMMARY_FILE: &str = "summary.csv";
+/// Name of the list of all cases in the order in which they should be looked at.
+pub const WORKLIST_FILE: &str = "worklist.csv";
 
 /// How to segment.
 #[derive(Debug, Clone)]
@@ -49,6 +56,8 @@ pub struct Options {
     pub force: bool,
     /// Whether to write the paths of the inputs into the summary: a path may name a person.
     pub save_paths: bool,
+    /// The errors of the model on held-aside scans, from which volumes get their interval.
+    pub error_table: Option<ErrorTable>,
 }
 
 impl Options {
@@ -60,6 +69,7 @@ impl Options {
             save_probability: self.save_probability,
             series: self.series.as_deref().map(job::pseudonym),
             precision: segmenter.precision(),
+            error_table: self.error_table.as_ref().and_then(ErrorTable::fingerprint),
             device: segmenter.device().map(str::to_owned),
         }
     }
@@ -120,7 +130,8 @@ pub enum SegmentError {
     Output(#[from] FsError),
 }
 
-/// Segments every source into a folder of its own in `out`, and writes the table of all of them.
+/// Segments every source into a folder of its own in `out`, and writes the table of all of them and the
+/// list in which order to look at them.
 ///
 /// A source whose place, settings, weights and version are those of a finished case is skipped,
 /// unless [`Options::force`] is set. After each source the table is up to date.
@@ -140,6 +151,7 @@ pub fn run(
     let settings = options.settings(segmenter);
     let mut cases = Cases::in_folder(out)?;
     let mut table = Table::of(&cases);
+    let mut worklist = Worklist::of(&cases);
     let mut tally = Tally::default();
     for (index, source) in sources.iter().enumerate() {
         let number = index + 1;
@@ -151,20 +163,24 @@ pub fn run(
                 tally.skipped += 1;
                 on_event(&Event::Skipped { number, report: &report });
                 table.add(number, path, Ok(&report));
+                worklist.add(number, Ok(&report));
             }
             Ok(case::Finished::Now(report)) => {
                 tally.done += 1;
                 on_event(&Event::Done { number, report: &report });
                 table.add(number, path, Ok(&report));
+                worklist.add(number, Ok(&report));
                 cases.insert(report);
             }
             Err(cause) => {
                 tally.failed += 1;
                 on_event(&Event::Failed { number, source, cause: &cause });
                 table.add(number, path, Err(&cause.reason()));
+                worklist.add(number, Err(&cause.reason()));
             }
         }
         table.write(&out.join(SUMMARY_FILE))?;
+        worklist.write(out)?;
     }
     Ok(tally)
 }

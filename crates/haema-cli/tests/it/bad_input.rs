@@ -16,7 +16,7 @@ fn refused(stand: &Stand, input: &str) -> String {
     let ended = stand.run(&format!("segment {} --out out", path.display()));
 
     assert_eq!((ended.code, ended.out.as_str()), (1, ""), "{}", ended.err);
-    assert_eq!(stand.names("out"), ["summary.csv"]);
+    assert_eq!(stand.names("out"), ["summary.csv", "worklist.csv", "worklist.html"]);
     let summary = stand.read("out/summary.csv");
     assert_eq!(summary.lines().count(), 2, "{summary}");
     assert!(!summary.contains(&folder), "the summary holds the path: {summary}");

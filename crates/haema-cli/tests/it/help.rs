@@ -48,7 +48,8 @@ fn segment_tells_what_it_takes_and_leaves() {
 
     Each scan gets a folder in DIR, named after its file; a DICOM series gets a pseudonym. It holds
     mask.nii.gz and mask.seg.nrrd on the scan's own grid, report.json and report.html. DIR/summary.csv
-    has a row for each scan. What is done already is passed over.
+    has a row for each scan; DIR/worklist.csv and worklist.html say in which order to look at them. What
+    is done already is passed over.
 
     Exit code 0: all done; 1: some inputs were refused or failed, the summary says why; 2: nothing could
     be done.

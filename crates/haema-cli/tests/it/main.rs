@@ -6,6 +6,7 @@
 mod bad_input;
 mod bench;
 mod command;
+mod compare;
 mod export;
 mod help;
 mod import;

@@ -20,7 +20,7 @@ fn a_series_becomes_a_folder_with_all_its_files() {
 
     assert_eq!(ended.code, 0, "{}", ended.err);
     let case = ended.out.split('\t').next().unwrap();
-    assert_eq!(stand.names("out"), [case, "summary.csv"]);
+    assert_eq!(stand.names("out"), [case, "summary.csv", "worklist.csv", "worklist.html"]);
     assert_eq!(
         stand.names(&format!("out/{case}")),
         ["mask.nii.gz", "mask.seg.nrrd", "probability.nii.gz", "report.html", "report.json"]
@@ -34,7 +34,15 @@ fn a_series_becomes_a_folder_with_all_its_files() {
     assert_eq!(mask, slicer);
     let volume_ml = haema_measure::volume_ml(&mask, &grid).unwrap();
     assert!((volume_ml - report["volume_ml"].as_f64().unwrap()).abs() < 1e-3);
-    for file in ["summary.csv", &format!("{case}/report.json"), &format!("{case}/report.html")] {
+    let list = stand.read("out/worklist.csv");
+    assert!(list.lines().nth(1).is_some_and(|line| line.contains(case)), "{list}");
+    for file in [
+        "summary.csv",
+        "worklist.csv",
+        "worklist.html",
+        &format!("{case}/report.json"),
+        &format!("{case}/report.html"),
+    ] {
         assert!(!stand.read(&format!("out/{file}")).contains("doe^jane"), "{file} holds the path");
     }
 }

@@ -5,6 +5,12 @@ mod abc2;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod doubts;
+#[cfg(test)]
+mod expansion;
+#[cfg(test)]
 mod gaps;
+#[cfg(test)]
+mod midline;
 #[cfg(test)]
 mod places;

@@ -33,9 +33,14 @@ const BEYOND_MM: f64 = 4.0;
 /// What lies beyond the scan is air.
 const AIR_HU: f32 = -1000.0;
 
+/// The template and what lies where in it.
+pub(super) fn atlas() -> &'static Atlas {
+    Atlas::builtin(NonZeroUsize::MIN)
+}
+
 /// The template's grid, each voxel parted into `finer` along every axis.
 pub(super) fn grid(finer: usize) -> Grid {
-    let template = Atlas::builtin().template().grid();
+    let template = atlas().template().grid();
     let affine = template.lps_from_index();
     let part = 1.0 / finer as f64;
     let shift = 0.5 * part - 0.5;
@@ -53,7 +58,7 @@ impl Head {
         finer: usize,
         threads: NonZeroUsize,
     ) -> Result<Self, RegistrationError> {
-        let placed = Atlas::builtin().locate(&HeadPyramid::of(ct, threads)?, threads)?;
+        let placed = Atlas::builtin(threads).locate(&HeadPyramid::of(ct, threads)?, threads)?;
         let template_from_scan = placed.atlas_from_scan;
         let no_way = || RegistrationError::NoMatch { reason: "the map flattens space".to_owned() };
         let scan_from_template = template_from_scan.inverse().ok_or_else(no_way)?;
@@ -159,7 +164,7 @@ pub(super) fn between(volume: &Volume<f32>, index: [f64; 3], outside: f32) -> f3
 /// The bridges are cut on the template's own grid, whatever the finer one.
 fn strip(hu: &Volume<f32>, finer: usize) -> Volume<u8> {
     let soft = hu.map(|hu| u8::from((SOFT_HU[0]..=SOFT_HU[1]).contains(hu)));
-    let atlas = Atlas::builtin();
+    let atlas = atlas();
     let size = atlas.places().size();
     let coarse = Volume::from_fn(size, |at| {
         let mut count = 0;
@@ -217,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_finer_grid_covers_the_same_head() {
-        let template = Atlas::builtin().template().grid();
+        let template = atlas().template().grid();
         let fine = grid(2);
 
         assert_eq!(fine.size(), template.size().map(|n| 2 * n));
@@ -245,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_template_itself_is_stripped_to_a_brain_of_its_size() {
-        let atlas = Atlas::builtin();
+        let atlas = atlas();
         let brain = strip(atlas.template().voxels_hu(), 1);
         let count = |mask: &Volume<u8>| mask.as_slice().iter().filter(|&&v| v != 0).count() as f64;
         let wanted = count(&atlas.places().map(|&place| u8::from(place != 0)));

@@ -1,9 +1,8 @@
 //! What heads without a bleed look like: mean and spread of every place of the brain.
 
-use haema_measure::Atlas;
 use haema_volume::{Grid, Locator, Volume};
 
-use super::head::Head;
+use super::head::{Head, atlas};
 use super::predictors::at_point;
 
 /// Voxels of the template along a voxel of these images: 4 mm.
@@ -24,12 +23,12 @@ pub(super) struct Normal {
 
 /// Size of both images.
 pub(super) fn size() -> [usize; 3] {
-    Atlas::builtin().template().grid().size().map(|n| n.div_ceil(FACTOR))
+    atlas().template().grid().size().map(|n| n.div_ceil(FACTOR))
 }
 
 impl Normal {
     pub(super) fn new(mean: Volume<f32>, sd: Volume<f32>) -> Self {
-        Self { mean, sd, locator: Locator::of(Atlas::builtin().template().grid()) }
+        Self { mean, sd, locator: Locator::of(atlas().template().grid()) }
     }
 
     /// The score of a value at a point of the template; 0 where nothing is known.
@@ -59,7 +58,7 @@ impl Sums {
 
     /// Adds a head: the mean of its brain in each voxel.
     pub(super) fn add(&mut self, head: &Head) {
-        let template: &Grid = Atlas::builtin().template().grid();
+        let template: &Grid = atlas().template().grid();
         let factor = FACTOR * head.value.size()[2] / template.size()[2];
         let mut own = Volume::filled(size(), [0.0_f64, 0.0]);
         let [_, rows, columns] = head.value.size();
@@ -102,7 +101,7 @@ impl Sums {
 }
 
 fn stand_in() -> Normal {
-    let template = Atlas::builtin().template().voxels_hu();
+    let template = atlas().template().voxels_hu();
     let mean = Volume::from_fn(size(), |at| {
         let near: [usize; 3] =
             std::array::from_fn(|axis| (at[axis] * FACTOR).min(template.size()[axis] - 1));

@@ -1,9 +1,11 @@
 //! Pairs with known growth.
 
+use haema_methods::cnn_ds::SegmentError as MethodError;
 use haema_sim::{HeadOptions, SimulatedHead, simulate_head};
 use tempfile::TempDir;
 
 use super::*;
+use crate::json_schema;
 use crate::segmenter::Segmented;
 
 /// For pairs whose masks are given.
@@ -60,6 +62,7 @@ impl Bench {
             threads: NonZeroUsize::new(2).unwrap(),
             masks: masks.map(|name| Some(self.path(&format!("{name}-mask.nii.gz")))),
             hours: Some(4.0),
+            any_patient: false,
         };
         run([&scans[0], &scans[1]], &self.path("out"), &NoMethod, &options)
     }
@@ -77,12 +80,15 @@ fn known_growth_is_found_in_slices_of_another_thickness() {
     assert!((growth.change_ml - 12.0).abs() < 0.3, "{growth:?}");
     assert!((growth.change_ml_per_h.unwrap() - 3.0).abs() < 0.1);
     assert!(growth.smallest_real_change_ml < 8.0 && growth.probability_of_6_ml > 0.9, "{growth:?}");
+    assert_eq!(found.same_patient, OnePatient::Unknown);
     assert_eq!(found.ledger.len(), 1);
     assert_eq!(found.ledger[0].fate, Fate::Grown);
     assert!(found.ledger[0].place.starts_with("left "), "{:?}", found.ledger[0]);
     assert!(found.registration.turn_deg < 0.5, "{:?}", found.registration);
     let json = fs::read(&bench.path("out/compare.json"), 1 << 24).unwrap();
     assert_eq!(serde_json::from_slice::<Comparison>(&json).unwrap().ledger, found.ledger);
+    let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json_schema::failures(json_schema::COMPARE, &value), Vec::<String>::new());
     let page = fs::read(&bench.path("out/compare.html"), 1 << 26).unwrap();
     let page = String::from_utf8(page).unwrap();
     assert!(page.contains("The bleed has grown") && page.contains("<b class=\"met\">met</b>"));

@@ -9,7 +9,7 @@ use haema_volume::parallel;
 use super::figure::Picture;
 use super::montage::Montage;
 use super::view::View;
-use super::{area, escape, millilitres, scan, signed, warnings};
+use super::{area, escape, head, millilitres, scan, signed, warnings};
 use crate::compare::{Comparison, GIVEN, LedgerLine, OnBaseline, Visit};
 
 /// The whole page.
@@ -34,16 +34,11 @@ pub(crate) fn page(
         registration(comparison),
     ];
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
-         <title>Two scans compared · haema</title>\n<style>\n{}{}</style>\n</head>\n<body>\n\
+        "{}<body>\n\
          <header><h1>Has the bleed grown?</h1><p>Two head CTs of one patient · {} · haema {}</p>\
          <p class=\"research\">Research software. Not a medical device.</p></header>\n\
          {}<footer>{}</footer>\n</body>\n</html>\n",
-        include_str!("report.css"),
-        include_str!("compare.css"),
+        head("Two scans compared", include_str!("compare.css")),
         escape(&masks_by(&comparison.masks_by[1])),
         escape(&comparison.haema_version),
         sections.concat(),

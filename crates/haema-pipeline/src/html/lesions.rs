@@ -1,7 +1,12 @@
 //! The bleeds of a scan as a table in plain words.
 
+use haema_measure::DoubtId;
+
 use super::{escape, millilitres};
-use crate::report::{Lesion, Place, Report, Side};
+use crate::report::{Compartment, Doubt, Lesion, Place, Report, Side};
+
+/// From this confidence on a compartment is called likely.
+const LIKELY: f64 = 0.7;
 
 /// More rows than these would push the pictures off the first screen.
 const MOST_LESIONS: usize = 8;
@@ -36,8 +41,14 @@ pub(super) fn table(report: &Report) -> String {
 fn row(lesion: &Lesion) -> String {
     let location = lesion.location.as_ref();
     let compartment = location.map_or("unknown".to_owned(), |location| {
-        let confidence = 100.0 * location.compartment_confidence;
-        format!("{} <small>{confidence:.0} %</small>", location.compartment.name())
+        // Set by hand for each rule, not a share of cases: words say as much as is known.
+        match (location.compartment, location.compartment_confidence) {
+            (Compartment::Undetermined, _) => location.compartment.name().to_owned(),
+            (compartment, confidence) if confidence >= LIKELY => {
+                format!("likely {}", compartment.name())
+            }
+            (compartment, _) => format!("possibly {}", compartment.name()),
+        }
     });
     let to_bone =
         location.map_or(String::new(), |location| format!("{:.0} mm", location.to_skull_mm));
@@ -53,9 +64,15 @@ fn row(lesion: &Lesion) -> String {
             format!("<br><small>{}</small>", told.join(", "))
         }
     });
+    let doubts: Vec<String> = lesion.doubts.iter().map(doubt).collect();
+    let doubts = if doubts.is_empty() {
+        String::new()
+    } else {
+        format!("<br><small class=\"doubted\">doubt: {}</small>", doubts.join("; "))
+    };
     let extent = lesion.extent;
     format!(
-        "<tr><td>{}</td><td class=\"n\">{} mL</td><td>{}{touches}</td><td>{compartment}</td>\
+        "<tr><td>{}</td><td class=\"n\">{} mL</td><td>{}{touches}{doubts}</td><td>{compartment}</td>\
          <td class=\"n\">{:.0} × {:.0} × {:.0} mm</td><td class=\"n\">{:.0} ± {:.0} HU</td>\
          <td class=\"n\">{to_bone}</td></tr>\n",
         lesion.id,
@@ -67,6 +84,19 @@ fn row(lesion: &Lesion) -> String {
         lesion.mean_hu,
         lesion.sd_hu,
     )
+}
+
+/// What else a part may be, with what was measured.
+fn doubt(doubt: &Doubt) -> String {
+    let name = match doubt.id {
+        DoubtId::TooSmall => "too small to be sure of",
+        DoubtId::Calcification => "as dense as calcium",
+        DoubtId::BoneEdge => "edge of bone",
+        DoubtId::Falx => "falx",
+        DoubtId::Tentorium => "tentorium",
+        DoubtId::Streak => "streaks",
+    };
+    format!("{name} ({}: {})", escape(&doubt.what), (100.0 * doubt.measured).round() / 100.0)
 }
 
 /// Side and place in words.
@@ -98,7 +128,8 @@ mod tests {
         let page = table(&report());
 
         assert!(page.contains("<td>left basal ganglia<br><small>touches a ventricle</small></td>"));
-        assert!(page.contains("<td>intraparenchymal <small>90 %</small></td>"), "{page}");
+        assert!(page.contains("<td>likely intraparenchymal</td>"), "{page}");
+        assert!(page.contains("doubt: too small to be sure of (volume, mL: 0.06)"), "{page}");
         assert!(page.contains("<td>unknown</td>"), "the second part has no place: {page}");
         assert!(!page.contains("Places are unknown"));
     }

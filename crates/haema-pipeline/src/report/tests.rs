@@ -1,5 +1,7 @@
 //! A report to test with, and what the file must be.
 
+use haema_measure::{DoubtId, MidlineShift};
+
 use super::*;
 
 const EXTENT: Extent =
@@ -16,6 +18,39 @@ fn location() -> Location {
         to_skull_mm: 17.2,
         reaches_cortex: false,
         touches_ventricle: true,
+    }
+}
+
+fn doubt() -> Doubt {
+    Doubt {
+        id: DoubtId::TooSmall,
+        measured: 0.06,
+        what: "volume, mL".to_owned(),
+        rule: "less than 0.1 mL".to_owned(),
+    }
+}
+
+fn clinical() -> Clinical {
+    let interval = VolumeInterval {
+        coverage: 0.9,
+        lower_ml: Some(12.5),
+        upper_ml: Some(21.25),
+        chances: vec![Chance { above_ml: 30.0, probability: 0.012 }],
+        learnt_from: Some("41 held-aside scans of this size".to_owned()),
+        unknown_because: None,
+    };
+    let shift =
+        MidlineShift { shift_mm: 3.4, towards: Side::Right, volume_ml: 6.1, agreement: 0.61 };
+    let score = IchScoreImaging {
+        is_30_ml: false,
+        is_intraventricular: Some(true),
+        is_infratentorial: Some(false),
+        points: Some(1),
+    };
+    Clinical {
+        midline_shift: Some(shift),
+        ich_score_imaging: Some(score),
+        ..Clinical::without_bleed(interval)
     }
 }
 
@@ -76,6 +111,8 @@ pub(crate) fn report() -> Report {
                 mean_hu: 61.2,
                 sd_hu: 7.1,
                 extent: EXTENT,
+                thickness_mm: 14.0,
+                doubts: Vec::new(),
                 location: Some(location()),
                 slices: SliceRange { first: 14, last: 23, count: 10, largest: 20 },
             },
@@ -86,10 +123,14 @@ pub(crate) fn report() -> Report {
                 mean_hu: 55.2,
                 sd_hu: 4.0,
                 extent: Extent::default(),
+                thickness_mm: 2.1,
+                doubts: vec![doubt()],
                 location: None,
                 slices: SliceRange { first: 15, last: 15, count: 1, largest: 15 },
             },
         ],
+        gate: Gate::new(vec![Check::new("coverage", false, "150 mm".to_owned())]),
+        clinical: clinical(),
         atlas: AtlasMatch {
             unknown_because: None,
             shared_information: Some(0.21),
@@ -107,6 +148,7 @@ pub(crate) fn report() -> Report {
                 save_probability: false,
                 series: None,
                 precision: haema_nn::InferencePrecision::Fp32,
+                error_table: None,
                 device: None,
             },
             source: "34".repeat(6),

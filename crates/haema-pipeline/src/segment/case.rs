@@ -11,7 +11,7 @@ use haema_methods::cnn_ds::SegmentError as MethodError;
 use thiserror::Error;
 
 use super::Options;
-use super::findings::Findings;
+use super::findings::{Context, Findings};
 use super::gate::{self, Refusal};
 use super::job;
 use super::names::{Cases, REPORT_FILE};
@@ -111,9 +111,9 @@ impl Task<'_> {
         job: String,
     ) -> Result<(Findings, Report), CaseError> {
         let reading = Instant::now();
-        let mut scan = input::read(self.source, self.options.series.as_deref())?;
+        let scan = input::read(self.source, self.options.series.as_deref())?;
+        let gate = gate::check(&scan.ct, self.options.threads)?;
         let read_ms = ms_since(reading);
-        scan.provenance.warnings.extend(gate::check(&scan.ct)?);
         let threshold = self.settings.threshold as f32;
         let segmented = segmenter.segment(&scan.ct, threshold, self.options.threads)?;
         let timing = Timing {
@@ -125,8 +125,13 @@ impl Task<'_> {
         };
         let measuring = Instant::now();
         let findings = Findings::new(scan, segmented.probability, threshold);
-        let whereabouts = self.whereabouts(&findings);
-        let mut report = findings.report(segmenter, self.settings, &whereabouts)?;
+        let context = Context {
+            whereabouts: self.whereabouts(&findings),
+            gate,
+            error_table: self.options.error_table.as_ref(),
+            threads: self.options.threads,
+        };
+        let mut report = findings.report(segmenter, self.settings, &context)?;
         report.hemorrhage.probability = round3(segmented.score);
         report.volume_grid_ml = round3(segmented.volume_grid_ml);
         report.receipt.source = self.source.pseudonym();

@@ -1,18 +1,34 @@
 //! A scan, what the method says about it, and the report of both.
 
 use haema_io::{InputKind, MissingSlices, Scan, SeriesReport};
+use std::num::NonZeroUsize;
+
 use haema_measure::{
-    Extent, Location, MeasureError, Share, Whereabouts, lesions, share_beside, volume_ml,
+    Extent, Location, MeasureError, Share, Whereabouts, labelled_lesions, share_beside, volume_ml,
     volume_soft_ml,
 };
-use haema_volume::{Grid, Volume};
+use haema_volume::{Components, Connectivity, Grid, Volume};
 use sha2::{Digest as _, Sha256};
 
+use super::answers::{self, Found};
+use crate::intervals::{ErrorTable, interval_of};
 use crate::report::{
-    AtlasMatch, Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE, Receipt, Report,
-    Series, Settings, SlicePitch, Timing, round3,
+    AtlasMatch, Doubt, Gate, Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE,
+    Receipt, Report, Series, Settings, SlicePitch, Timing, round3,
 };
 use crate::segmenter::Segmenter;
+
+/// What is known of a scan beside its voxels.
+pub(crate) struct Context<'a> {
+    /// The scan on the atlas, or why it is not there.
+    pub(crate) whereabouts: Result<Whereabouts, String>,
+    /// Whether it can be trusted.
+    pub(crate) gate: Gate,
+    /// The table of the model's errors.
+    pub(crate) error_table: Option<&'a ErrorTable>,
+    /// How many threads; the result does not depend on it.
+    pub(crate) threads: NonZeroUsize,
+}
 
 /// What is known of a scan.
 pub(crate) struct Findings {
@@ -38,13 +54,26 @@ impl Findings {
         &self,
         segmenter: &dyn Segmenter,
         settings: &Settings,
-        whereabouts: &Result<Whereabouts, String>,
+        context: &Context<'_>,
     ) -> Result<Report, MeasureError> {
         let Self { scan, probability, mask } = self;
-        let grid = scan.ct.grid();
+        let (ct, grid) = (&scan.ct, scan.ct.grid());
+        let Context { whereabouts, gate, error_table, threads } = context;
+        let places = whereabouts.as_ref().ok();
+        let parts = Components::of(mask, Connectivity::Corners);
+        let labels = parts.labels();
+        let (found, order) = labelled_lesions(labels, ct, places)?;
+        let gate = gate.with(answers::post_operative(ct, places));
         let mut warnings = scan.provenance.warnings.clone();
+        // What reading has told already is not told twice.
+        let told: Vec<String> = gate.doubts().map(str::to_owned).collect();
+        warnings.extend(told.into_iter().filter(|doubt| !scan.provenance.warnings.contains(doubt)));
         warnings.extend(missing_share(&scan.provenance.missing_slices, mask, grid)?);
-        let found = lesions(mask, &scan.ct, whereabouts.as_ref().ok())?;
+        let volume_ml = volume_ml(mask, grid)?;
+        let measured = (volume_ml, grid.spacing_mm()[0]);
+        let interval = interval_of(*error_table, segmenter.model_sha256(), measured);
+        let all = Found { ct, mask, labels, lesions: &found, order: &order };
+        let clinical = answers::clinical(&all, places, interval, *threads)?;
         Ok(Report {
             schema: REPORT_SCHEMA.to_owned(),
             case_id: String::new(),
@@ -56,10 +85,12 @@ impl Findings {
                 sha256: segmenter.model_sha256().to_owned(),
             },
             hemorrhage: Hemorrhage { present: !found.is_empty(), probability: 0.0 },
-            volume_ml: round3(volume_ml(mask, grid)?),
+            volume_ml: round3(volume_ml),
             volume_grid_ml: 0.0,
             volume_soft_ml: round3(volume_soft_ml(probability, grid)?),
             lesions: found.iter().map(rounded).collect(),
+            gate,
+            clinical,
             atlas: AtlasMatch::of(whereabouts),
             timing_ms: Timing::default(),
             receipt: Receipt {
@@ -87,6 +118,12 @@ fn rounded(lesion: &Lesion) -> Lesion {
             height_mm: round3(lesion.extent.height_mm),
             largest_area_mm2: round3(lesion.extent.largest_area_mm2),
         },
+        thickness_mm: round3(lesion.thickness_mm),
+        doubts: lesion
+            .doubts
+            .iter()
+            .map(|doubt| Doubt { measured: round3(doubt.measured), ..doubt.clone() })
+            .collect(),
         location: lesion.location.as_ref().map(rounded_location),
         ..lesion.clone()
     }

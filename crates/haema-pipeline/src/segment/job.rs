@@ -93,6 +93,7 @@ mod tests {
             save_probability: false,
             series: None,
             precision: InferencePrecision::Fp32,
+            error_table: None,
             device: None,
         }
     }

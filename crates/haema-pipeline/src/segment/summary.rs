@@ -61,7 +61,7 @@ fn failed(reason: &str) -> [String; 15] {
 }
 
 /// RFC 4180. A text that a table program would take for a formula gets a quote before it.
-fn quoted(field: &str) -> String {
+pub(super) fn quoted(field: &str) -> String {
     let is_number = field.parse::<f64>().is_ok();
     let guard = if !is_number && field.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
     if field.contains(['"', ',', '\n', '\r']) {

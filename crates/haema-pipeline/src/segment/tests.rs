@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use haema_io::nifti;
 use haema_methods::cnn_ds::SegmentError as MethodError;
 use haema_methods::frame::{Crop, Frame, Preprocessing};
+use haema_sim::{HeadOptions, simulate_head};
 use haema_volume::{Affine, CtVolume, Grid, Orientation, Towards, Vec3, Volume, add, scale};
 use tempfile::TempDir;
 
 use super::*;
+use crate::json_schema;
+use crate::report::{CheckOutcome, Compartment, Side, Verdict};
 use crate::segmenter::Segmented;
 
 /// Calls 60 to 90 HU a bleed, and counts how often it was asked.
@@ -81,6 +84,7 @@ impl Bench {
             series: None,
             force: false,
             save_paths: false,
+            error_table: None,
         };
         let top = tempfile::tempdir().unwrap();
         fs::create_folder(&top.path().join("in")).unwrap();
@@ -114,7 +118,11 @@ impl Bench {
 
     fn report(&self, case: &str) -> Report {
         let path = self.out().join(case).join("report.json");
-        serde_json::from_str(&fs::read_to_string(&path, 1 << 20).unwrap()).unwrap()
+        let json: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&path, 1 << 20).unwrap()).unwrap();
+        let failures = json_schema::failures(json_schema::REPORT, &json);
+        assert_eq!(failures, Vec::<String>::new());
+        serde_json::from_value(json).unwrap()
     }
 
     fn summary(&self) -> String {
@@ -124,6 +132,78 @@ impl Bench {
     fn names(&self, case: &str) -> Vec<String> {
         let paths = fs::list_folder(&self.out().join(case)).unwrap();
         paths.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+}
+
+/// A method that knows the answer.
+struct Known(Volume<u8>);
+
+impl Segmenter for Known {
+    fn method(&self) -> &'static str {
+        "known"
+    }
+
+    fn model_name(&self) -> &'static str {
+        "known"
+    }
+
+    fn model_sha256(&self) -> &'static str {
+        "00"
+    }
+
+    fn segment(&self, _: &CtVolume, _: f32, _: NonZeroUsize) -> Result<Segmented, MethodError> {
+        Ok(Segmented {
+            probability: self.0.map(|&voxel| f32::from(voxel)),
+            score: 1.0,
+            volume_grid_ml: 0.0,
+            preprocess_ms: 0.0,
+            network_ms: 0.0,
+            restore_ms: 0.0,
+        })
+    }
+}
+
+#[test]
+fn a_large_bleed_gets_all_the_answers_and_no_advice() {
+    let mut bench = Bench::new();
+    let options = HeadOptions { bleed_ml: 40.0, pixels: 200, ..HeadOptions::default() };
+    let head = simulate_head(&options).unwrap();
+    let path = bench.top.path().join("in/head.nii.gz");
+    nifti::write(&path, head.ct.voxels_hu(), head.ct.grid()).unwrap();
+    bench.options.threads = NonZeroUsize::new(2).unwrap();
+
+    let known = Known(head.truth);
+    run(&[Source::Path(path)], &bench.out(), &known, &bench.options, &mut |_| {}).unwrap();
+
+    let report = bench.report("head");
+    let clinical = &report.clinical;
+    let score = clinical.ich_score_imaging.unwrap();
+    assert!(score.is_30_ml && score.is_infratentorial == Some(false), "{score:?}");
+    let bedside = clinical.bedside.as_ref().unwrap();
+    let ratio = bedside.abc2.volumes.simple_ml / report.volume_ml;
+    assert!((0.8..1.3).contains(&ratio), "{bedside:?}");
+    assert!(bedside.abc2.volumes.weighted_ml < bedside.abc2.volumes.simple_ml);
+    // The phantom's bleed pushes nothing aside, but hides half of what is looked for.
+    assert!(clinical.midline_shift.is_some_and(|shift| shift.shift_mm < 3.5), "{clinical:?}");
+    assert_eq!(clinical.expansion_signs.len(), 8);
+    let variation = clinical.expansion_signs.last().unwrap().measured.unwrap();
+    assert!((2.0..12.0).contains(&variation), "{variation}");
+    assert_eq!(clinical.volume_interval.lower_ml, None);
+    assert!(clinical.volume_interval.unknown_because.is_some());
+    assert_eq!(report.gate.verdict, Verdict::Usable, "{:?}", report.gate);
+    let post_operative = report.gate.checks.last().unwrap();
+    assert_eq!(
+        (post_operative.id.as_str(), post_operative.outcome),
+        ("post_operative", CheckOutcome::Fine)
+    );
+    let location = report.lesions[0].location.as_ref().unwrap();
+    assert_eq!((location.side, location.compartment), (Side::Left, Compartment::Intraparenchymal));
+    assert!(report.lesions[0].doubts.is_empty(), "{:?}", report.lesions[0].doubts);
+    let page = fs::read_to_string(&bench.out().join("head/report.html"), 1 << 26).unwrap();
+    for told in
+        ["interval: unknown", "midline shift", "ICH score, imaging part", "signs of expansion"]
+    {
+        assert!(page.contains(told), "{told}");
     }
 }
 
@@ -178,7 +258,7 @@ fn a_second_run_skips_what_is_done_and_force_does_it_again() {
     bench.options.force = true;
     assert_eq!(bench.run(std::slice::from_ref(&source)).done, 1);
     assert_eq!(bench.segmenter.calls.get(), 2);
-    assert_eq!(bench.names("").len(), 2, "one case and the summary");
+    assert_eq!(bench.names("").len(), 4, "one case, the summary and the worklist");
 }
 
 #[test]
@@ -195,7 +275,7 @@ fn other_settings_and_a_changed_scan_are_done_anew_in_the_same_folder() {
 
     bench.scan("head.nii.gz", &hu.map(|&hu| if hu == 70.0 { 71.0 } else { hu }));
     assert_eq!(bench.run(std::slice::from_ref(&source)).done, 1);
-    assert_eq!(bench.names("").len(), 2, "one case and the summary");
+    assert_eq!(bench.names("").len(), 4, "one case, the summary and the worklist");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::half_height::HalfHeight;
 use super::plan::{Case, Content, FileForm, axial};
 use super::{Line, Lost, Marker, SelftestError, TOLERANCE_ML, TOLERANCE_PERCENT, files};
 use crate::input::{self, Source};
-use crate::report::{Report, Settings};
-use crate::segment::Findings;
+use crate::report::{Gate, Report, Settings};
+use crate::segment::{Context, Findings};
 use crate::segmenter::Segmenter as _;
 
 /// Places may differ by this: NIfTI keeps them in 32 bits, DICOM in 16 characters.
@@ -100,14 +100,20 @@ fn measure(
         save_probability: false,
         series: None,
         precision: HalfHeight.precision(),
+        error_table: None,
         device: None,
     };
     let segmented = HalfHeight
         .segment(&scan.ct, threshold, NonZeroUsize::MIN)
         .expect("the share of body is worked out on the scan's own grid");
     let findings = Findings::new(scan, segmented.probability, threshold);
-    let report =
-        findings.report(&HalfHeight, &settings, &Err("a phantom has no places".to_owned()))?;
+    let context = Context {
+        whereabouts: Err("a phantom has no places".to_owned()),
+        gate: Gate::new(Vec::new()),
+        error_table: None,
+        threads: NonZeroUsize::MIN,
+    };
+    let report = findings.report(&HalfHeight, &settings, &context)?;
     line.measured_ml = Some(report.volume_soft_ml);
     line.mask_ml = Some(report.volume_ml);
     line.lost = lost_of(case, expected, &report);
