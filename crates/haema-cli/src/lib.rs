@@ -16,8 +16,10 @@ mod method;
 mod segment;
 mod selftest;
 mod simulate;
+mod split;
 mod terminal;
 mod train;
+mod tune;
 
 use std::io::{self, Write};
 use std::num::{NonZeroUsize, ParseIntError};
@@ -39,7 +41,7 @@ use haema_pipeline::model_file::ModelFileError;
 use haema_pipeline::segment::SegmentError;
 use haema_pipeline::selftest::SelftestError;
 use haema_pipeline::simulation::SimulateError;
-use haema_pipeline::training::TrainError;
+use haema_pipeline::training::{TrainError, TuneError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
 
@@ -64,6 +66,7 @@ enum Command {
     Info(info::Args),
     Import(import::Args),
     Train(train::Args),
+    Tune(tune::Args),
     Eval(eval::Args),
     Export(export::Args),
     Bench(bench::Args),
@@ -128,6 +131,9 @@ pub enum CliError {
     /// Training cannot begin or go on.
     #[error("training stopped")]
     Train(#[from] TrainError),
+    /// Settings cannot be searched.
+    #[error("the search for settings stopped")]
+    Tune(#[from] TuneError),
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
@@ -219,6 +225,7 @@ pub fn run(
         Command::Info(args) => info::run(&args, streams),
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, gpu, streams),
+        Command::Tune(args) => tune::run(&args, gpu, streams),
         Command::Eval(args) => eval::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),

@@ -1,5 +1,7 @@
 //! A table that goes into a file.
 
+use crate::html::escape;
+
 /// Rows of text under named columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -25,6 +27,19 @@ impl Table {
         assert!(row.len() <= self.columns.len(), "{}: more cells than columns", self.title);
         row.resize(self.columns.len(), String::new());
         self.rows.push(row);
+    }
+
+    /// The table with another column at its end.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one cell for each row.
+    #[must_use]
+    pub fn with_column(mut self, name: &str, cells: Vec<String>) -> Self {
+        assert_eq!(cells.len(), self.rows.len(), "{}: one cell for each row", self.title);
+        self.columns.push(name.to_owned());
+        self.rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
+        self
     }
 
     /// What it shows.
@@ -73,6 +88,21 @@ impl Table {
         let rule = format!("|{}\n", "---|".repeat(self.columns.len()));
         let rows: String = self.rows.iter().map(line).collect();
         format!("## {}\n\n{}{rule}{rows}", self.title, line(&self.columns))
+    }
+
+    /// As an HTML table, without its title.
+    pub fn html(&self) -> String {
+        let row = |cells: &Vec<String>, tag: &str| {
+            let cell = |row: String, cell: &String| {
+                let is_number = cell.parse::<f64>().is_ok();
+                let class = if is_number { " class=\"n\"" } else { "" };
+                row + &format!("<{tag}{class}>{}</{tag}>", escape(cell))
+            };
+            cells.iter().fold("<tr>".to_owned(), cell) + "</tr>\n"
+        };
+        let rows: String = self.rows.iter().map(|cells| row(cells, "td")).collect();
+        let head = row(&self.columns, "th");
+        format!("<table>\n<thead>{head}</thead>\n<tbody>\n{rows}</tbody></table>\n")
     }
 }
 

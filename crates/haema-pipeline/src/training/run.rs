@@ -86,6 +86,9 @@ pub struct TrainSummary {
     pub epochs: u32,
     /// The last epoch.
     pub last: Option<Epoch>,
+    /// The epoch of the lowest validation loss; of the lowest training loss where nothing is for
+    /// validation. None where no epoch was done.
+    pub best: Option<Epoch>,
     /// SHA-256 of the model's parameters.
     pub sha256: String,
     /// Seconds that this call took; a resumed run counts from its resumption.
@@ -147,6 +150,8 @@ pub fn train(
         return Err(TrainError::Schema { found: config.schema });
     }
     fs::create_folder(run)?;
+    // A process that was killed while it wrote leaves a part, whose name the next one may want.
+    fs::remove_unfinished(run)?;
     claim_folder(run, config, split)?;
     progress(Progress::Checking { cases: split.len() });
     fs::write_json(&run.join(FINGERPRINT), &facts::look_at(dataset, split, threads)?)?;
@@ -175,9 +180,12 @@ pub fn train(
         session.save()?;
     }
     let sha256 = session.write_model()?;
-    let last = session.state.log.last().copied();
+    let watched = |row: &&Epoch| row.validation_loss.unwrap_or(row.train_loss);
+    let log = &session.state.log;
+    let best = log.iter().min_by(|a, b| watched(a).total_cmp(&watched(b))).copied();
+    let last = log.last().copied();
     let seconds = started.elapsed().as_secs_f64();
-    Ok(TrainSummary { epochs: session.state.epochs_done, last, sha256, seconds })
+    Ok(TrainSummary { epochs: session.state.epochs_done, last, best, sha256, seconds })
 }
 
 /// Writes what was decided, or holds it against what a stopped run wrote.
@@ -519,8 +527,8 @@ impl<'a> Session<'a> {
     }
 }
 
-const CHECKPOINT: &str = "checkpoint.safetensors";
-const BEST: &str = "best.safetensors";
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
+pub(super) const BEST: &str = "best.safetensors";
 const MODEL: &str = "model.safetensors";
 const LOG: &str = "log.csv";
 const FINGERPRINT: &str = "fingerprint.json";
