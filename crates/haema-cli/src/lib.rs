@@ -6,6 +6,7 @@
 //! could not be done.
 
 mod bench;
+mod calibrate;
 mod compare;
 mod device;
 mod eval;
@@ -34,6 +35,7 @@ use haema_methods::KerasError;
 use haema_nn::EngineError;
 use haema_nn::onnx::OnnxError;
 use haema_pipeline::bench::BenchError;
+use haema_pipeline::calibration::CalibrateError;
 use haema_pipeline::compare::CompareError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
@@ -68,6 +70,7 @@ enum Command {
     Train(train::Args),
     Tune(tune::Args),
     Eval(eval::Args),
+    Calibrate(calibrate::Args),
     Export(export::Args),
     Bench(bench::Args),
     Selftest(selftest::Args),
@@ -137,6 +140,9 @@ pub enum CliError {
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
+    /// A model cannot be calibrated.
+    #[error("the model cannot be calibrated")]
+    Calibrate(#[from] CalibrateError),
     /// A dataset cannot be simulated.
     #[error("nothing was simulated")]
     Simulate(#[from] SimulateError),
@@ -227,6 +233,7 @@ pub fn run(
         Command::Train(args) => train::run(&args, gpu, streams),
         Command::Tune(args) => tune::run(&args, gpu, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::Calibrate(args) => calibrate::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
         Command::Export(args) => export::run(&args, streams),
         Command::Bench(args) => bench::run(&args, streams),

@@ -1,6 +1,6 @@
 //! `--method`: which network, and its weights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use haema_methods::cnn_ds::Model;
@@ -20,5 +20,13 @@ impl Method {
             (Self::CnnDs, None) => Ok(Model::built_in()),
             (Self::CnnDs, Some(path)) => read_model(path),
         }
+    }
+
+    /// The models of files, or the one that is built in where none is named: one at least.
+    pub(crate) fn models(self, paths: &[PathBuf]) -> Result<Vec<Model>, ModelFileError> {
+        if paths.is_empty() {
+            return Ok(vec![self.model(None)?]);
+        }
+        paths.iter().map(|path| self.model(Some(path))).collect()
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use haema_pipeline::ensemble::Ensemble;
 use haema_pipeline::input::{self, Source};
 use haema_pipeline::report::Report;
 use haema_pipeline::segment::{self, CaseError, Event, Options, SUMMARY_FILE, Tally};
@@ -40,9 +41,10 @@ pub(crate) struct Args {
     /// How to segment.
     #[arg(long, value_enum, default_value_t = Method::CnnDs)]
     method: Method,
-    /// Weights that haema train made [default: the model that is built in].
+    /// Weights that haema train made; given several times, the probabilities of all are averaged
+    /// [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    model: Vec<PathBuf>,
     /// Above this probability a voxel belongs to the bleed [default: the model's own].
     #[arg(long, value_name = "P", value_parser = probability)]
     threshold: Option<f32>,
@@ -76,9 +78,21 @@ pub(crate) fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     let engine = args.device.open(gpu)?;
-    let model = args.method.model(args.model.as_deref())?;
-    let on_engine = engine.as_deref().map(|engine| OnEngine { model: &model, engine });
-    let segmenter = on_engine.as_ref().map_or(&model as &dyn Segmenter, |it| it);
+    let models = args.method.models(&args.model)?;
+    let on_engine: Vec<OnEngine<'_>> = engine
+        .iter()
+        .flat_map(|engine| models.iter().map(|model| OnEngine { model, engine: &**engine }))
+        .collect();
+    let members: Vec<&dyn Segmenter> = if on_engine.is_empty() {
+        models.iter().map(|model| model as &dyn Segmenter).collect()
+    } else {
+        on_engine.iter().map(|model| model as &dyn Segmenter).collect()
+    };
+    // One model by itself is calibrated, perhaps.
+    let first = members[0];
+    let is_one = members.len() == 1;
+    let together = Ensemble::new(members).expect("there is a model at least");
+    let segmenter = if is_one { first } else { &together };
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {

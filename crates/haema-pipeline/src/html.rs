@@ -6,6 +6,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod figure;
+pub(crate) mod gallery;
 mod lesions;
 mod montage;
 mod profile;
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 
 use haema_measure::format_ml;
 
-use crate::report::{Input, Report, Series};
+use crate::report::{Chance, Hemorrhage, Input, Report, Series};
 use figure::Picture;
 pub(crate) use lesions::place_of;
 pub(crate) use view::Pictures;
@@ -107,8 +108,9 @@ fn numbers(report: &Report) -> String {
     };
     let mut page = format!(
         "<p class=\"verdict\">{verdict}</p>\n<p class=\"volume\">{volume}</p>\n\
-         <p class=\"score\">score of the scan {:.2}; a voxel counts above {:.2}</p>\n<dl>\n",
-        report.hemorrhage.probability, report.receipt.settings.threshold,
+         <p class=\"score\">{}; a voxel counts above {:.2}</p>\n<dl>\n",
+        chance(report.hemorrhage),
+        report.receipt.settings.threshold,
     );
     if let Some(largest) = report.lesions.first() {
         let parts = match report.lesions.len() {
@@ -124,6 +126,16 @@ fn numbers(report: &Report) -> String {
         page += "<p class=\"caution\">An empty mask does not exclude a bleed.</p>\n";
     }
     page
+}
+
+fn chance(found: Hemorrhage) -> String {
+    let score = found.probability;
+    match found.chance {
+        Some(Chance { value, cases, with_bleed }) => format!(
+            "chance of a bleed {value:.2}, calibrated on {cases} scans, {with_bleed} with a bleed; score {score:.2}"
+        ),
+        None => format!("score of the scan {score:.2}, not calibrated"),
+    }
 }
 
 fn row(page: &mut String, name: &str, value: &str) {

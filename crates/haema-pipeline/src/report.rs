@@ -122,6 +122,21 @@ pub struct Hemorrhage {
     /// Score of the whole scan in 0..1: the mean of the highest probabilities over 0.2 mL. It ranks
     /// scans; it is not calibrated to be the chance of a bleed.
     pub probability: f64,
+    /// The chance of a bleed, where the model is calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<Chance>,
+}
+
+/// The chance of a bleed, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chance {
+    /// The chance, 0 to 1, for scans among which bleeds are as frequent as among those cases.
+    pub value: f64,
+    /// How many cases it was fitted on.
+    pub cases: u64,
+    /// How many of them have a bleed.
+    pub with_bleed: u64,
 }
 
 /// How well a scan matches the atlas.
@@ -204,6 +219,9 @@ pub struct Settings {
     /// What the network ran on, where that was not the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// Fingerprint of how the score became a chance, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
 }
 
 /// Rounds to 3 decimals: a mm³ of volume, a µm of place. More would be noise in a file for people.

@@ -60,6 +60,7 @@ impl Options {
             save_probability: self.save_probability,
             series: self.series.as_deref().map(job::pseudonym),
             device: segmenter.device().map(str::to_owned),
+            calibration: segmenter.calibration().map(job::calibration),
         }
     }
 }

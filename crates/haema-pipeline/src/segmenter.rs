@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
+use haema_methods::Calibration;
 use haema_methods::cnn_ds::{Model, SegmentError};
 use haema_nn::{Cpu, Engine};
 use haema_volume::{CtVolume, Volume};
@@ -28,6 +29,11 @@ pub trait Segmenter {
     /// Above this probability a voxel belongs to the bleed, where nobody asks for another.
     fn default_threshold(&self) -> f32 {
         0.5
+    }
+
+    /// How the score of a scan becomes the chance of a bleed, where that was fitted.
+    fn calibration(&self) -> Option<&Calibration> {
+        None
     }
 
     /// Gives each voxel its probability of being bleed.
@@ -75,6 +81,10 @@ impl Segmenter for Model {
         self.sha256()
     }
 
+    fn calibration(&self) -> Option<&Calibration> {
+        Self::calibration(self)
+    }
+
     fn segment(
         &self,
         ct: &CtVolume,
@@ -109,6 +119,10 @@ impl Segmenter for OnEngine<'_> {
 
     fn device(&self) -> Option<&str> {
         self.engine.device()
+    }
+
+    fn calibration(&self) -> Option<&Calibration> {
+        self.model.calibration()
     }
 
     fn segment(

@@ -7,6 +7,7 @@ use haema_nn::{Cpu, Engine, EngineError, NetSpec, Parameters, WeightsError};
 use haema_volume::{CtVolume, Volume};
 use thiserror::Error;
 
+use crate::calibration::Calibration;
 use crate::frame::{Frame, PreprocessError, Preprocessing, Undo};
 
 /// Trained weights, the network and the preprocessing that belong to them.
@@ -18,6 +19,7 @@ pub struct Model {
     preprocessing: Preprocessing,
     sha256: String,
     metadata: BTreeMap<String, String>,
+    calibration: Option<Calibration>,
 }
 
 /// Why a file is not a model.
@@ -90,9 +92,11 @@ impl Model {
             let wanted = "settings that this version knows";
             return Err(ModelError::Entry { key: "preprocessing", found: settings, wanted });
         };
+        let calibration =
+            metadata.get("calibration").map(|text| read_calibration(text)).transpose()?;
         let name = metadata.get("name").cloned().unwrap_or_else(|| "unnamed".to_owned());
         let sha256 = params.sha256();
-        Ok(Self { name, spec, params, preprocessing, sha256, metadata })
+        Ok(Self { name, spec, params, preprocessing, sha256, metadata, calibration })
     }
 
     /// The model that comes with haema.
@@ -130,6 +134,11 @@ impl Model {
     /// How a scan becomes its input.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
+    }
+
+    /// How its score becomes the chance of a bleed, where that was fitted.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
     }
 
     /// What else its file says.
@@ -233,6 +242,15 @@ impl Predicted {
     }
 }
 
+fn read_calibration(text: &str) -> Result<Calibration, ModelError> {
+    let read = serde_json::from_str(text).ok().filter(Calibration::is_sound);
+    read.ok_or_else(|| ModelError::Entry {
+        key: "calibration",
+        found: text.to_owned(),
+        wanted: "a calibration that this version knows",
+    })
+}
+
 /// The model that comes with haema: training/built-in-model in the repository tells how it was made.
 const BUILT_IN: &[u8] = include_bytes!("../../weights/cnn-ds.safetensors");
 /// On what terms it comes, and whose scans it learned from.
@@ -250,6 +268,28 @@ mod tests {
         assert_eq!(model.spec.parameter_count(), 2_055_043);
         assert_eq!(model.preprocessing(), &Preprocessing::recommended());
         assert!(BUILT_IN.len() < 6_000_000, "{} bytes", BUILT_IN.len());
+    }
+
+    #[test]
+    fn a_calibration_comes_with_the_file_and_a_damaged_one_is_refused() {
+        let model = Model::built_in();
+        let with = |text: String| {
+            let mut metadata = model.metadata.clone();
+            metadata.insert("calibration".to_owned(), text);
+            let f16 = haema_nn::Precision::F16;
+            Model::from_bytes(&model.params.to_bytes(&model.spec, &metadata, f16).unwrap())
+        };
+        let calibration = crate::calibration::tests::calibration();
+
+        let read = with(serde_json::to_string(&calibration).unwrap()).unwrap();
+        assert_eq!(read.calibration(), Some(&calibration));
+        assert_eq!(read.sha256(), model.sha256());
+        let falling = crate::Calibration { slope_score: -1.0, ..calibration };
+        let error = with(serde_json::to_string(&falling).unwrap()).unwrap_err();
+        assert!(
+            error.to_string().starts_with("the model file's entry calibration is {"),
+            "{error}"
+        );
     }
 
     #[test]

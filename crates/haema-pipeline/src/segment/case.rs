@@ -128,6 +128,7 @@ impl Task<'_> {
         let whereabouts = self.whereabouts(&findings);
         let mut report = findings.report(segmenter, self.settings, &whereabouts)?;
         report.hemorrhage.probability = round3(segmented.score);
+        report.hemorrhage.chance = findings.chance(segmenter, segmented.score)?;
         report.volume_grid_ml = round3(segmented.volume_grid_ml);
         report.receipt.source = self.source.pseudonym();
         report.receipt.job = job;

@@ -9,8 +9,8 @@ use haema_volume::{Grid, Volume};
 use sha2::{Digest as _, Sha256};
 
 use crate::report::{
-    AtlasMatch, Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE, Receipt, Report,
-    Series, Settings, SlicePitch, Timing, round3,
+    AtlasMatch, Chance, Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE, Receipt,
+    Report, Series, Settings, SlicePitch, Timing, round3,
 };
 use crate::segmenter::Segmenter;
 
@@ -28,6 +28,21 @@ impl Findings {
     pub(crate) fn new(scan: Scan, probability: Volume<f32>, threshold: f32) -> Self {
         let mask = probability.map(|&p| u8::from(p > threshold));
         Self { scan, probability, mask }
+    }
+
+    /// The chance of a bleed, where the method knows it.
+    pub(crate) fn chance(
+        &self,
+        segmenter: &dyn Segmenter,
+        score: f64,
+    ) -> Result<Option<Chance>, MeasureError> {
+        let Some(calibration) = segmenter.calibration() else { return Ok(None) };
+        let soft_ml = volume_soft_ml(&self.probability, self.scan.ct.grid())?;
+        Ok(Some(Chance {
+            value: round3(calibration.chance(score, soft_ml)),
+            cases: calibration.cases,
+            with_bleed: calibration.with_bleed,
+        }))
     }
 
     /// The report, but for what is not known here: the name of the case, the score, the volume on the
@@ -55,7 +70,7 @@ impl Findings {
                 name: segmenter.model_name().to_owned(),
                 sha256: segmenter.model_sha256().to_owned(),
             },
-            hemorrhage: Hemorrhage { present: !found.is_empty(), probability: 0.0 },
+            hemorrhage: Hemorrhage { present: !found.is_empty(), probability: 0.0, chance: None },
             volume_ml: round3(volume_ml(mask, grid)?),
             volume_grid_ml: 0.0,
             volume_soft_ml: round3(volume_soft_ml(probability, grid)?),

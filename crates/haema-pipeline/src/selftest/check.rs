@@ -100,6 +100,7 @@ fn measure(
         save_probability: false,
         series: None,
         device: None,
+        calibration: None,
     };
     let segmented = HalfHeight
         .segment(&scan.ct, threshold, NonZeroUsize::MIN)
