@@ -456,16 +456,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn save(&self) -> Result<(), TrainError> {
+    fn save(&mut self) -> Result<(), TrainError> {
         let text = |error: serde_json::Error| TrainError::Text {
             what: "the run's state",
             reason: error.to_string(),
         };
+        let state = serde_json::to_string(&self.state).map_err(text)?;
+        // JSON gives a number back but for its last bit: this run goes on with what one that was stopped
+        // would read.
+        self.state = serde_json::from_str(&state).map_err(text)?;
         let checkpoint = Checkpoint {
             values: self.trainer.params().values().to_vec(),
             averaged: self.averaged.clone(),
             adam: self.adam.clone(),
-            state: serde_json::to_string(&self.state).map_err(text)?,
+            state,
         };
         fs::write_atomic(&self.run.join(CHECKPOINT), &checkpoint.to_bytes()?)?;
         fs::write_atomic(&self.run.join(LOG), self.log().as_bytes())?;
