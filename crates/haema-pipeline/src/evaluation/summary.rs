@@ -151,14 +151,16 @@ pub(super) fn strata(scores: &[CaseScore]) -> Table {
                    volume_error_ml,absolute_volume_error_pct,score";
     let mut table = Table::new("Strata", columns.split(','));
     let mut add = |by: &str, name: &str, cases: &[&CaseScore]| {
-        let dice = figure("dice", cases, &|c| mean_of(c, |s| s.row.overlap.dice()));
+        // Where there is no bleed, agreement would be 0 for any mark and undefined without one.
+        let of_bleeds = |s: &CaseScore, value: Option<f64>| value.filter(|_| s.has_bleed());
+        let dice = figure("dice", cases, &|c| mean_of(c, |s| of_bleeds(s, s.row.overlap.dice())));
         let touched = cases.iter().filter(|s| s.row.overlap.true_positive > 0).count();
         let figures = [
             (dice.value, 3),
             (dice.interval.map(|i| i.lower), 3),
             (dice.interval.map(|i| i.upper), 3),
-            (mean_of(cases, |s| s.row.surface_dice[2]), 3),
-            (mean_of(cases, |s| s.lesions.f1()), 3),
+            (mean_of(cases, |s| of_bleeds(s, s.row.surface_dice[2])), 3),
+            (mean_of(cases, |s| of_bleeds(s, s.lesions.f1())), 3),
             (mean_of(cases, |s| Some(s.row.found_ml - s.row.reference_ml)), 2),
             (median_of(cases, absolute_part), 1),
             (mean_of(cases, |s| Some(s.score)), 3),
