@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haema_io::dataset::Dataset;
-use haema_pipeline::evaluation::{evaluate, summary_markdown, write_tables};
+use haema_pipeline::ensemble::Ensemble;
+use haema_pipeline::evaluation::{Evaluation, summary_markdown};
 use haema_pipeline::model_file::Trained;
 use haema_pipeline::training::{fold_folders, model_in, read_split};
 
@@ -13,8 +14,10 @@ use crate::{CliError, Outcome, Streams};
 
 /// Scores a method on cases of a dataset: a table of cases, and figures with intervals.
 ///
-/// DIR gets cases.csv (volumes, score, Dice, precision, recall of each case on the scan's own grid)
-/// and summary.md. A case whose two masks are both empty has no Dice.
+/// DIR gets cases.csv (of each case volumes, Dice, distances of surfaces, single bleeds and score, on the
+/// scan's own grid), summary.md with figures, strata and operating points, ROC curve and calibration as
+/// CSV and SVG, and gallery.html with the worst cases. A case whose two masks are both empty has no
+/// Dice. Patients are told apart by the column `patient_id` of participants.tsv, else by cases.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folder of the dataset.
@@ -25,9 +28,10 @@ pub(crate) struct Args {
     /// What to score [default: the method of --model, else cnn-ds].
     #[arg(long, value_enum)]
     method: Option<Method>,
-    /// The model file [default: the one that comes with haema].
+    /// The model file; given several times, the probabilities of all are averaged [default: the one that
+    /// comes with haema].
     #[arg(long, value_name = "MODEL")]
-    model: Option<PathBuf>,
+    model: Vec<PathBuf>,
     /// Case ids, separated by commas [default: all].
     #[arg(long, value_name = "IDS", value_delimiter = ',', conflicts_with = "held_aside_by")]
     cases: Vec<String>,
@@ -48,40 +52,46 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
     let total = parts.iter().map(|(_, cases)| count(cases)).sum::<usize>();
     let bar = crate::progress_bar(total as u64, streams.err_is_terminal);
     let threads = args.threads.unwrap_or_else(crate::all_cores);
-    let mut scores = Vec::new();
-    for (model, cases) in &parts {
-        scores.extend(evaluate(&dataset, model.segmenter(), cases, threads, &mut |score| {
-            bar.set_message(score.id.clone());
+    let mut evaluation = Evaluation::default();
+    for (models, cases) in &parts {
+        let members = models.iter().map(Trained::segmenter).collect();
+        let together = Ensemble::new(members).expect("there is a model at least");
+        // One model by itself is calibrated, perhaps.
+        let method = if let [only] = models.as_slice() { only.segmenter() } else { &together };
+        evaluation.add(&dataset, method, cases, threads, &mut |case| {
+            bar.set_message(case.row.case.clone());
             bar.inc(1);
-        })?);
+        })?;
     }
     bar.finish_and_clear();
-    scores.sort_by(|a, b| a.id.cmp(&b.id));
-    write_tables(&scores, &args.out)?;
-    write!(streams.out, "{}", summary_markdown(&scores))?;
+    evaluation.write(&args.out)?;
+    write!(streams.out, "{}", summary_markdown(evaluation.cases()))?;
     Ok(Outcome::Done)
 }
 
+/// Models that score cases together; all cases where none is named.
+type Part = (Vec<Trained>, Vec<String>);
+
 impl Args {
-    /// Models, and the cases that each is scored on; all where none is named.
-    fn parts(&self) -> Result<Vec<(Trained, Vec<String>)>, CliError> {
+    /// Models, and the cases that they are scored on.
+    fn parts(&self) -> Result<Vec<Part>, CliError> {
         let held_aside = |run: &Path| -> Result<Vec<String>, CliError> {
             Ok(read_split(run)?.ok_or_else(|| CliError::NoRun(run.to_owned()))?.held_aside)
         };
-        let model = || method::trained(self.method, self.model.as_deref());
+        let models = || method::all_trained(self.method, &self.model);
         let Some(run) = &self.held_aside_by else {
-            return Ok(vec![(model()?, self.cases.clone())]);
+            return Ok(vec![(models()?, self.cases.clone())]);
         };
         let folds = fold_folders(run);
         if folds.is_empty() {
-            return Ok(vec![(model()?, held_aside(run)?)]);
+            return Ok(vec![(models()?, held_aside(run)?)]);
         }
-        if self.model.is_some() {
+        if !self.model.is_empty() {
             return Err(CliError::ModelOfFolds(run.clone()));
         }
         let part = |fold: &PathBuf| {
             let weights = model_in(fold);
-            Ok((method::trained(self.method, Some(&weights))?, held_aside(fold)?))
+            Ok((vec![method::trained(self.method, Some(&weights))?], held_aside(fold)?))
         };
         folds.iter().map(part).collect()
     }

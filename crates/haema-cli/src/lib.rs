@@ -6,6 +6,7 @@
 //! could not be done.
 
 mod bench;
+mod calibrate;
 mod compare;
 mod device;
 mod eval;
@@ -16,10 +17,12 @@ mod method;
 mod segment;
 mod selftest;
 mod simulate;
+mod split;
 mod study;
 mod tabulate;
 mod terminal;
 mod train;
+mod tune;
 
 use std::io::{self, Write};
 use std::num::{NonZeroUsize, ParseIntError};
@@ -34,6 +37,7 @@ use haema_methods::KerasError;
 use haema_nn::EngineError;
 use haema_nn::onnx::OnnxError;
 use haema_pipeline::bench::BenchError;
+use haema_pipeline::calibration::CalibrateError;
 use haema_pipeline::compare::CompareError;
 use haema_pipeline::evaluation::EvalError;
 use haema_pipeline::input::InputError;
@@ -43,7 +47,7 @@ use haema_pipeline::segment::SegmentError;
 use haema_pipeline::selftest::SelftestError;
 use haema_pipeline::simulation::SimulateError;
 use haema_pipeline::study::StudyError;
-use haema_pipeline::training::TrainError;
+use haema_pipeline::training::{TrainError, TuneError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thiserror::Error;
 
@@ -68,7 +72,9 @@ enum Command {
     Info(info::Args),
     Import(import::Args),
     Train(train::Args),
+    Tune(tune::Args),
     Eval(eval::Args),
+    Calibrate(calibrate::Args),
     #[command(hide = true)]
     TabulateErrors(tabulate::Args),
     Export(export::Args),
@@ -152,9 +158,15 @@ pub enum CliError {
     /// Training cannot begin or go on.
     #[error("training stopped")]
     Train(#[from] TrainError),
+    /// Settings cannot be searched.
+    #[error("the search for settings stopped")]
+    Tune(#[from] TuneError),
     /// A model cannot be scored.
     #[error("the model cannot be scored")]
     Eval(#[from] EvalError),
+    /// A model cannot be calibrated.
+    #[error("the model cannot be calibrated")]
+    Calibrate(#[from] CalibrateError),
     /// A dataset cannot be simulated.
     #[error("nothing was simulated")]
     Simulate(#[from] SimulateError),
@@ -254,7 +266,9 @@ pub fn run(
         Command::Info(args) => info::run(&args, streams),
         Command::Import(args) => import::run(&args, streams),
         Command::Train(args) => train::run(&args, gpu, streams),
+        Command::Tune(args) => tune::run(&args, gpu, streams),
         Command::Eval(args) => eval::run(&args, streams),
+        Command::Calibrate(args) => calibrate::run(&args, streams),
         Command::TabulateErrors(args) => tabulate::run(&args, streams),
         Command::Simulate(args) => simulate::run(&args, streams),
         Command::Study(args) => study::run(&args, streams),

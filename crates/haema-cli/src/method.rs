@@ -1,6 +1,6 @@
 //! `--method`: how to segment, and the weights for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use haema_methods::{Method as Known, Model};
@@ -86,6 +86,17 @@ pub(crate) fn trained(method: Option<Method>, path: Option<&Path>) -> Result<Tra
     }
 }
 
+/// The models of files, or the one that is built in where none is named: one at least.
+pub(crate) fn all_trained(
+    method: Option<Method>,
+    paths: &[PathBuf],
+) -> Result<Vec<Trained>, CliError> {
+    if paths.is_empty() {
+        return Ok(vec![trained(method, None)?]);
+    }
+    paths.iter().map(|path| trained(method, Some(path))).collect()
+}
+
 /// The model, run with such tensors; only a network can keep them in half the width.
 pub(crate) fn in_precision(model: Trained, precision: Precision) -> Result<Trained, CliError> {
     match (model, precision) {
@@ -107,10 +118,11 @@ pub(crate) fn network(method: Option<Method>, path: Option<&Path>) -> Result<Mod
     }
 }
 
-/// The table of a model's errors, which lies beside its weights.
-pub(crate) fn error_table(path: Option<&Path>) -> Result<Option<ErrorTable>, ErrorTableError> {
-    match path {
-        None => Ok(Some(ErrorTable::built_in())),
-        Some(path) => ErrorTable::beside(path),
+/// The table of a model's errors, which lies beside its weights; several models together have none.
+pub(crate) fn error_table(paths: &[PathBuf]) -> Result<Option<ErrorTable>, ErrorTableError> {
+    match paths {
+        [] => Ok(Some(ErrorTable::built_in())),
+        [path] => ErrorTable::beside(path),
+        _ => Ok(None),
     }
 }

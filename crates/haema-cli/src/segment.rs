@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use haema_nn::EngineError;
+use haema_nn::{Engine, EngineError};
+use haema_pipeline::ensemble::Ensemble;
 use haema_pipeline::input::{self, Source};
 use haema_pipeline::model_file::Trained;
 use haema_pipeline::report::Report;
@@ -43,9 +44,10 @@ pub(crate) struct Args {
     /// How to segment [default: the method of --model, else cnn-ds].
     #[arg(long, value_enum)]
     method: Option<Method>,
-    /// Weights that haema train made [default: the model that is built in].
+    /// Weights that haema train made; given several times, the probabilities of all are averaged
+    /// [default: the model that is built in].
     #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    model: Vec<PathBuf>,
     /// How the network keeps its tensors.
     #[arg(long, value_enum, default_value_t = Precision::Fp32)]
     precision: Precision,
@@ -76,6 +78,18 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Networks on other hardware than the CPU.
+fn on_engine<'a>(
+    engine: &'a dyn Engine,
+    models: &'a [Trained],
+) -> Result<Vec<OnEngine<'a>>, CliError> {
+    let on_it = |model: &'a Trained| match model {
+        Trained::Network(model) => Ok(OnEngine { model, engine }),
+        Trained::Pitchperfect(_) => Err(CliError::NotANetwork(model.method().name())),
+    };
+    models.iter().map(on_it).collect()
+}
+
 pub(crate) fn run(
     args: &Args,
     gpu: Option<&OpenGpu>,
@@ -86,16 +100,20 @@ pub(crate) fn run(
         let device = engine.device().unwrap_or("this device").to_owned();
         return Err(EngineError::Missing { what: "--precision bf16".to_owned(), device }.into());
     }
-    let model = method::trained(args.method, args.model.as_deref())?;
-    let model = method::in_precision(model, args.precision)?;
-    let on_engine = match (engine.as_deref(), &model) {
-        (None, _) => None,
-        (Some(engine), Trained::Network(model)) => Some(OnEngine { model, engine }),
-        (Some(_), Trained::Pitchperfect(_)) => {
-            return Err(CliError::NotANetwork(model.method().name()));
-        }
+    let models = method::all_trained(args.method, &args.model)?
+        .into_iter()
+        .map(|model| method::in_precision(model, args.precision))
+        .collect::<Result<Vec<_>, _>>()?;
+    let on_engine = engine.as_deref().map(|engine| on_engine(engine, &models)).transpose()?;
+    let members: Vec<&dyn Segmenter> = match &on_engine {
+        Some(models) => models.iter().map(|model| model as &dyn Segmenter).collect(),
+        None => models.iter().map(Trained::segmenter).collect(),
     };
-    let segmenter = on_engine.as_ref().map_or_else(|| model.segmenter(), |it| it as &dyn Segmenter);
+    // One model by itself is calibrated, perhaps.
+    let first = members[0];
+    let is_one = members.len() == 1;
+    let together = Ensemble::new(members).expect("there is a model at least");
+    let segmenter = if is_one { first } else { &together };
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {
@@ -105,7 +123,7 @@ pub(crate) fn run(
         series: args.series_uid.clone(),
         force: args.force,
         save_paths: args.save_paths,
-        error_table: method::error_table(args.model.as_deref())?,
+        error_table: method::error_table(&args.model)?,
     };
     let mut display = Display::new(args, sources.len(), streams);
     let tally = segment::run(&sources, &args.out, segmenter, &options, &mut |event| {

@@ -5,19 +5,19 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use haema_io::dataset::{Case, Dataset};
+use haema_io::dataset::Dataset;
 use haema_methods::Model;
 use haema_nn::Engine;
 use haema_pipeline::model_file::read_model;
 use haema_pipeline::training::{
-    Epoch, Job, Preset, Progress, SimulatedCases, Split, TrainConfig, TrainError, bleed_sizes,
-    fold_folder, learn_pitchperfect, pitchperfect_preset, read_config, read_config_file,
-    read_split, train,
+    Epoch, Job, Preset, Progress, SimulatedCases, TrainConfig, TrainError, fold_folder,
+    learn_pitchperfect, pitchperfect_preset, read_config, read_config_file, read_split, train,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::device::{Device, OpenGpu};
 use crate::method::Method;
+use crate::split::SplitArgs;
 use crate::{CliError, Outcome, Streams};
 
 /// Trains a method on a dataset in the raw layout of nnU-Net.
@@ -50,16 +50,8 @@ pub(crate) struct Args {
     /// Root of every random choice.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Case ids that steer the learning rate and the choice of the epoch, separated by commas
-    /// [default: none with our settings, every 9th with the paper's].
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
-    validation: Vec<String>,
-    /// Case ids that the run never sees, separated by commas: for an honest score afterwards.
-    #[arg(long, value_name = "IDS", value_delimiter = ',', conflicts_with = "hold_aside_every")]
-    hold_aside: Vec<String>,
-    /// Hold every Nth case aside, in order of the size of its bleed.
-    #[arg(long, value_name = "N")]
-    hold_aside_every: Option<NonZeroUsize>,
+    #[command(flatten)]
+    split: SplitArgs,
     /// Cross-validation: N runs into RUN/fold-1 and so on, each of which holds another Nth of the cases
     /// aside. `haema eval --held-aside-by RUN` then scores every case by the run that never saw it.
     #[arg(long, value_name = "N", conflicts_with_all = ["hold_aside", "hold_aside_every"])]
@@ -86,13 +78,36 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
+pub(crate) enum Profile {
     /// The closest reading of Arab et al. 2020.
     Paper,
     /// What we believe works best.
     Recommended,
     /// The same with a smaller network: half the channels of CNN-DS, a quarter of a U-Net's.
     Compact,
+}
+
+impl Profile {
+    fn preset(self) -> Preset {
+        match self {
+            Self::Paper => Preset::Paper,
+            Self::Recommended => Preset::Recommended,
+            Self::Compact => Preset::Compact,
+        }
+    }
+
+    /// The settings of the profile for a network, or those of a file.
+    pub(crate) fn or_file(
+        self,
+        method: Method,
+        path: Option<&Path>,
+    ) -> Result<TrainConfig, TrainError> {
+        match path {
+            Some(path) => read_config_file(path),
+            None => Ok(TrainConfig::preset(method.known(), self.preset())
+                .expect("the one method that is no network does not come here")),
+        }
+    }
 }
 
 pub(crate) fn run(
@@ -140,9 +155,12 @@ fn train_one(
     if args.method == Method::Pitchperfect {
         return learn(args, dataset, (out, fold), streams);
     }
-    let (config, split) = match (read_config(out)?, read_split(out)?) {
-        (Some(config), Some(split)) => (config, split),
-        _ => (args.config(start)?, args.split(dataset, fold, threads)?),
+    let begun = read_config(out)?.zip(read_split(out)?);
+    let (config, split) = if let Some(begun) = begun {
+        begun
+    } else {
+        let validates = args.profile == Profile::Paper;
+        (args.config(start)?, args.split.split(dataset, fold, validates, threads)?)
     };
     let job = Job {
         config: &config,
@@ -173,9 +191,9 @@ fn learn(
     let threads = args.threads.unwrap_or_else(crate::all_cores);
     let split = match read_split(out)? {
         Some(split) => split,
-        None => args.split(dataset, fold, threads)?,
+        None => args.split.split(dataset, fold, false, threads)?,
     };
-    let settings = pitchperfect_preset(args.preset(), args.seed.unwrap_or(1));
+    let settings = pitchperfect_preset(args.profile.preset(), args.seed.unwrap_or(1));
     let mut skipped = Vec::new();
     let job = (&settings, &split);
     let path =
@@ -188,20 +206,8 @@ fn learn(
 }
 
 impl Args {
-    fn preset(&self) -> Preset {
-        match self.profile {
-            Profile::Paper => Preset::Paper,
-            Profile::Recommended => Preset::Recommended,
-            Profile::Compact => Preset::Compact,
-        }
-    }
-
     fn config(&self, start: Option<&Model>) -> Result<TrainConfig, TrainError> {
-        let mut config = match &self.config {
-            Some(path) => read_config_file(path)?,
-            None => TrainConfig::preset(self.method.known(), self.preset())
-                .expect("the one method that is no network does not come here"),
-        };
+        let mut config = self.profile.or_file(self.method, self.config.as_deref())?;
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);
         config.seed = self.seed.unwrap_or(config.seed);
@@ -211,32 +217,7 @@ impl Args {
         config.start_sha256 = start.map(|model| model.sha256().to_owned());
         Ok(config)
     }
-
-    fn split(
-        &self,
-        dataset: &Dataset,
-        fold: Option<(usize, usize)>,
-        threads: NonZeroUsize,
-    ) -> Result<Split, TrainError> {
-        let ids: Vec<&str> = dataset.cases().iter().map(Case::id).collect();
-        let sizes = || bleed_sizes(dataset, threads);
-        let held_aside = match (fold, self.hold_aside_every) {
-            (Some((fold, folds)), _) => Split::fold(&sizes()?, fold, folds),
-            (None, Some(nth)) => Split::every_nth(&sizes()?, nth.get()),
-            (None, None) => self.hold_aside.clone(),
-        };
-        let mut validation = self.validation.clone();
-        if validation.is_empty() && self.profile == Profile::Paper {
-            let mut left = sizes()?;
-            left.retain(|(id, _)| !held_aside.contains(id));
-            validation = Split::every_nth(&left, PAPER_VALIDATION);
-        }
-        Ok(Split::named(&ids, &validation, &held_aside)?)
-    }
 }
-
-/// The paper validates on 5 of 45.
-const PAPER_VALIDATION: usize = 9;
 
 /// What the user sees of a run.
 struct Display<'a, 'b> {
@@ -298,17 +279,5 @@ impl<'a, 'b> Display<'a, 'b> {
     fn finish(self) -> io::Result<()> {
         self.bar.finish_and_clear();
         self.written
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_paper_validates_on_five_of_forty_five() {
-        let ids: Vec<(String, usize)> = (0..45).map(|i| (format!("case{i:02}"), i + 1)).collect();
-
-        assert_eq!(Split::every_nth(&ids, PAPER_VALIDATION).len(), 5);
     }
 }

@@ -15,7 +15,7 @@
 //! | does one differ from another? | [`mean_difference`], [`paired_difference`], [`mann_whitney`](fn@mann_whitney), [`wilcoxon`](fn@wilcoxon), [`Exchange`], [`fisher_exact`] |
 //! | do several? | [`friedman`], [`kruskal_wallis`], then pairs with [`holm`] |
 //! | is one no worse, or the same? | [`Estimate::p_above`], [`Estimate::p_equivalent`] |
-//! | does a probability mean what it says? | [`Reliability`] |
+//! | does a probability mean what it says? | [`Reliability`]; how to make one from a score: [`Logistic`] |
 //! | what bound holds for the next patient? | [`conformal_bound`] |
 //! | what did several raters see? | [`majority`], [`staple`](fn@staple), [`fusion_report`] |
 //!
@@ -36,6 +36,7 @@ mod fusion;
 mod icc;
 mod kappa;
 mod lesionwise;
+mod logistic;
 mod mann_whitney;
 mod many_samples;
 mod multiple;
@@ -64,6 +65,7 @@ pub use fusion::{FusionReport, Tie, fusion_report, intersection, majority, mean_
 pub use icc::{Icc, IccForm};
 pub use kappa::{KappaError, KappaWeights, cohen_kappa};
 pub use lesionwise::{LesionCounts, LesionMatching, ReferenceLesion};
+pub use logistic::Logistic;
 pub use mann_whitney::{MannWhitney, mann_whitney, mann_whitney_p_without_ties};
 pub use many_samples::{ChiSquaredTest, friedman, kruskal_wallis};
 pub use multiple::{bonferroni, holm};

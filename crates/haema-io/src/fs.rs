@@ -282,6 +282,19 @@ pub fn remove_if_present(path: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Removes what writers that were killed left unfinished in a folder, which nobody else may be writing to.
+///
+/// # Errors
+///
+/// [`FsError::Io`].
+pub fn remove_unfinished(folder: &Path) -> Result<(), FsError> {
+    let is_part = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with('.') && name.ends_with(".part") && path.is_file()
+    };
+    list_folder(folder)?.iter().filter(is_part).try_for_each(|path| remove_if_present(path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,6 +327,20 @@ mod tests {
         assert!(error.to_string().ends_with(&path.display().to_string()), "{error}");
         assert_eq!(read(&path, 9).unwrap(), b"old");
         assert_eq!(list_folder(folder.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let [part, other, hidden] =
+            [".a.bin.1-0.part", "b.part", ".c"].map(|name| folder.path().join(name));
+        for path in [&part, &other, &hidden] {
+            write_atomic(path, b"x").unwrap();
+        }
+
+        remove_unfinished(folder.path()).unwrap();
+
+        assert_eq!(list_folder(folder.path()).unwrap(), [hidden, other]);
     }
 
     #[test]

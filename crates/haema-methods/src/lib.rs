@@ -1,5 +1,6 @@
 //! Methods of segmentation: how a scan becomes a network's input, and how the answer comes back.
 
+mod calibration;
 pub mod cnn_ds;
 mod curvature_flow;
 pub mod frame;
@@ -14,6 +15,7 @@ mod recipe;
 pub mod unet;
 mod view;
 
+pub use calibration::{CALIBRATION_SCHEMA, Calibration, LeftOut};
 pub use curvature_flow::CurvatureFlow;
 pub use grey_square::Square;
 pub use keras::KerasError;

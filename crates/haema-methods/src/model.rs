@@ -7,6 +7,7 @@ use haema_nn::{Cpu, Engine, EngineError, InferencePrecision, NetSpec, Parameters
 use haema_volume::{CtVolume, RegistrationError, Volume};
 use thiserror::Error;
 
+use crate::calibration::Calibration;
 use crate::frame::{Frame, PreprocessError, Preprocessing, Undo};
 use crate::method::Method;
 use crate::recipe::Recipe;
@@ -23,6 +24,7 @@ pub struct Model {
     sha256: String,
     metadata: BTreeMap<String, String>,
     precision: InferencePrecision,
+    calibration: Option<Calibration>,
 }
 
 /// Why a file is not a model.
@@ -105,10 +107,22 @@ impl Model {
                 return Err(ModelError::Entry { key: "recipe", found, wanted: KNOWN });
             }
         };
+        let calibration =
+            metadata.get("calibration").map(|text| read_calibration(text)).transpose()?;
         let name = metadata.get("name").cloned().unwrap_or_else(|| "unnamed".to_owned());
         let sha256 = params.sha256();
-        let precision = InferencePrecision::default();
-        Ok(Self { method, name, spec, params, preprocessing, recipe, sha256, metadata, precision })
+        Ok(Self {
+            method,
+            name,
+            spec,
+            params,
+            preprocessing,
+            recipe,
+            sha256,
+            metadata,
+            precision: InferencePrecision::default(),
+            calibration,
+        })
     }
 
     /// The model that comes with haema.
@@ -167,6 +181,11 @@ impl Model {
     /// How it sees the scan there.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
+    }
+
+    /// How its score becomes the chance of a bleed, where that was fitted.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
     }
 
     /// What else its file says.
@@ -267,6 +286,15 @@ impl Predicted {
     }
 }
 
+fn read_calibration(text: &str) -> Result<Calibration, ModelError> {
+    let read = serde_json::from_str(text).ok().filter(Calibration::is_sound);
+    read.ok_or_else(|| ModelError::Entry {
+        key: "calibration",
+        found: text.to_owned(),
+        wanted: "a calibration that this version knows",
+    })
+}
+
 /// What an entry may hold.
 const KNOWN: &str = "settings that this version knows";
 /// The model that comes with haema: training/built-in-model in the repository tells how it was made.
@@ -289,6 +317,28 @@ mod tests {
         assert_eq!(model.spec.parameter_count(), 2_055_043);
         assert_eq!(model.preprocessing(), &Preprocessing::recommended());
         assert!(BUILT_IN.len() < 6_000_000, "{} bytes", BUILT_IN.len());
+    }
+
+    #[test]
+    fn a_calibration_comes_with_the_file_and_a_damaged_one_is_refused() {
+        let model = Model::built_in();
+        let with = |text: String| {
+            let mut metadata = model.metadata.clone();
+            metadata.insert("calibration".to_owned(), text);
+            let f16 = haema_nn::Precision::F16;
+            Model::from_bytes(&model.params.to_bytes(&model.spec, &metadata, f16).unwrap())
+        };
+        let calibration = crate::calibration::tests::calibration();
+
+        let read = with(serde_json::to_string(&calibration).unwrap()).unwrap();
+        assert_eq!(read.calibration(), Some(&calibration));
+        assert_eq!(read.sha256(), model.sha256());
+        let falling = crate::Calibration { slope_score: -1.0, ..calibration };
+        let error = with(serde_json::to_string(&falling).unwrap()).unwrap_err();
+        assert!(
+            error.to_string().starts_with("the model file's entry calibration is {"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod clinical;
 pub(crate) mod compare;
 pub(crate) mod figure;
+pub(crate) mod gallery;
 mod lesions;
 mod montage;
 mod profile;
@@ -14,11 +15,10 @@ mod view;
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
 use haema_measure::format_ml;
 use haema_nn::InferencePrecision;
 
-use crate::report::{Input, RESEARCH_USE, Report, Series};
+use crate::report::{Chance, Hemorrhage, Input, RESEARCH_USE, Report, Series};
 use figure::Picture;
 pub(crate) use lesions::place_of;
 pub(crate) use view::{Pictures, View};
@@ -102,7 +102,8 @@ fn key_figure(picture: &Picture, is_bleed: bool) -> String {
 }
 
 /// The picture and the outline above it, with the proportions of the patient.
-fn scan(Picture { slice, png }: &Picture, most_height: &str) -> String {
+fn scan(picture: &Picture, most_height: &str) -> String {
+    let slice = &picture.slice;
     let [height_mm, width_mm] = slice.extent_mm();
     let [rows, columns] = slice.size;
     let outline = slice.outline();
@@ -114,15 +115,15 @@ fn scan(Picture { slice, png }: &Picture, most_height: &str) -> String {
              <path class=\"casing\" d=\"{outline}\"/><path class=\"outline\" d=\"{outline}\"/></svg>"
         )
     };
-    let png = base64::engine::general_purpose::STANDARD.encode(png);
     format!(
         "<div class=\"scan\" style=\"aspect-ratio:{width_mm:.2}/{height_mm:.2};\
          max-width:calc({most_height}*{:.4})\"><img alt=\"axial slice {} at {} mm, {}\" \
-         src=\"data:image/png;base64,{png}\">{overlay}</div>",
+         src=\"{png}\">{overlay}</div>",
         width_mm / height_mm,
         slice.number,
         signed(slice.position_mm),
         area(slice.area_mm2),
+        png = picture.data_url(),
     )
 }
 
@@ -134,15 +135,25 @@ fn numbers(report: &Report) -> String {
     };
     let mut page = format!(
         "<p class=\"verdict\">{verdict} {}</p>\n<p class=\"volume\">{volume}</p>\n\
-         <p class=\"score\">score of the scan {:.2}; a voxel counts above {:.2}</p>\n",
+         <p class=\"score\">{}; a voxel counts above {:.2}</p>\n",
         clinical::gate_line(&report.gate),
-        report.hemorrhage.probability,
+        chance(report.hemorrhage),
         report.receipt.settings.threshold,
     );
     if !report.hemorrhage.present {
         page += "<p class=\"caution\">An empty mask does not exclude a bleed.</p>\n";
     }
     page
+}
+
+fn chance(found: Hemorrhage) -> String {
+    let score = found.probability;
+    match found.chance {
+        Some(Chance { value, cases, with_bleed }) => format!(
+            "chance of a bleed {value:.2}, calibrated on {cases} scans, {with_bleed} with a bleed; score {score:.2}"
+        ),
+        None => format!("score of the scan {score:.2}, not calibrated"),
+    }
 }
 
 fn row(page: &mut String, name: &str, value: &str) {
@@ -322,6 +333,20 @@ fn signed(mm: f64) -> String {
         below if below < 0.0 => format!("−{:.1}", -below),
         above => format!("+{above:.1}"),
     }
+}
+
+/// A page that needs nothing beside itself: no script, and images from nowhere but the page.
+pub(crate) fn document(title: &str, styles: &[&str], body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
+         <title>{} · haema</title>\n<style>\n{}{}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
+        escape(title),
+        include_str!("html/report.css"),
+        styles.concat(),
+    )
 }
 
 /// Text as it may stand between tags and in quoted attributes.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::report::{Chance, VolumeInterval, round3};
+use crate::report::{AboveGate, VolumeInterval, round3};
 
 /// The format of the table. The number grows when a field changes its meaning or goes.
 pub const ERROR_TABLE_SCHEMA: &str = "haema.volume_errors/1";
@@ -143,7 +143,7 @@ impl ErrorTable {
             let at = head.iter().position(|found| *found == name);
             at.ok_or_else(|| malformed(format!("no column {name}")))
         };
-        let columns = [column("predicted_ml")?, column("reference_ml")?, column("slice_mm")?];
+        let columns = [column("found_ml")?, column("reference_ml")?, column("slice_mm")?];
         let case = |(index, line): (usize, &str)| -> Result<ErrorTableCase, ErrorTableError> {
             let cells: Vec<&str> = line.split(',').collect();
             let number = |i: usize| {
@@ -280,7 +280,7 @@ fn interval(cases: &[ErrorTableCase], found_ml: f64, slice_mm: f64) -> VolumeInt
     let [upper, lower] = [conformal_bound(&errors, outside), -conformal_bound(&below, outside)];
     let chance = |above_ml: f64| {
         let above = errors.iter().filter(|error| volume(**error) > above_ml).count();
-        Chance { above_ml, probability: round3((above as f64 + 0.5) / (n + 1) as f64) }
+        AboveGate { above_ml, probability: round3((above as f64 + 0.5) / (n + 1) as f64) }
     };
     VolumeInterval {
         coverage: COVERAGE,
@@ -380,8 +380,7 @@ mod tests {
     fn a_table_of_cases_is_read_by_its_columns() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cases.csv");
-        let text =
-            "case,subtypes,reference_ml,predicted_ml,slice_mm\na,x+y,12.5,11.0,5.0\nb,,0,0,1\n";
+        let text = "case,subtypes,reference_ml,found_ml,slice_mm\na,x+y,12.5,11.0,5.0\nb,,0,0,1\n";
         fs::write_atomic(&path, text.as_bytes()).unwrap();
 
         let table = ErrorTable::from_cases_csv(&path, "ab", "here").unwrap();
@@ -391,7 +390,7 @@ mod tests {
         assert_eq!(table.cases[0], ErrorTableCase { found_ml: 11.0, true_ml: 12.5, slice_mm: 5.0 });
         assert_eq!(ErrorTable::beside(&model).unwrap(), Some(table));
         assert_eq!(ErrorTable::beside(&folder.path().join("other.safetensors")).unwrap(), None);
-        fs::write_atomic(&path, b"case,reference_ml,predicted_ml,slice_mm\na,1,-2,3\n").unwrap();
+        fs::write_atomic(&path, b"case,reference_ml,found_ml,slice_mm\na,1,-2,3\n").unwrap();
         let error = ErrorTable::from_cases_csv(&path, "ab", "here").unwrap_err().to_string();
         assert!(error.starts_with("no table of volume errors (line 2: \"-2\")"), "{error}");
     }

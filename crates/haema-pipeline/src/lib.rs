@@ -5,7 +5,9 @@
 //! through events.
 
 pub mod bench;
+pub mod calibration;
 pub mod compare;
+pub mod ensemble;
 pub mod evaluation;
 mod html;
 pub mod input;

@@ -61,8 +61,12 @@ impl Trained {
 ///
 /// [`ModelFileError`], with the reason as its source.
 pub fn read_model(path: &Path) -> Result<Model, ModelFileError> {
-    let bytes = fs::read(path, LARGEST)?;
-    Ok(Model::from_bytes(&bytes).map_err(Box::new)?)
+    Ok(Model::from_bytes(&read_model_bytes(path)?).map_err(Box::new)?)
+}
+
+/// The bytes of a model file.
+pub(crate) fn read_model_bytes(path: &Path) -> Result<Vec<u8>, ModelFileError> {
+    Ok(fs::read(path, LARGEST)?)
 }
 
 /// Reads a model of any method.

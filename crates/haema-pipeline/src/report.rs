@@ -4,7 +4,7 @@ mod clinical;
 mod gate;
 
 pub(crate) use clinical::in_brain;
-pub use clinical::{Bedside, Chance, Clinical, IchScoreImaging, VolumeInterval};
+pub use clinical::{AboveGate, Bedside, Clinical, IchScoreImaging, VolumeInterval};
 pub use gate::{Check, CheckOutcome, Gate, Verdict};
 pub use haema_measure::{
     Compartment, Doubt, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,
@@ -133,6 +133,21 @@ pub struct Hemorrhage {
     /// Score of the whole scan in 0..1: the mean of the highest probabilities over 0.2 mL. It ranks
     /// scans; it is not calibrated to be the chance of a bleed.
     pub probability: f64,
+    /// The chance of a bleed, where the model is calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<Chance>,
+}
+
+/// The chance of a bleed, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chance {
+    /// The chance, 0 to 1, for scans among which bleeds are as frequent as among those cases.
+    pub value: f64,
+    /// How many cases it was fitted on.
+    pub cases: u64,
+    /// How many of them have a bleed.
+    pub with_bleed: u64,
 }
 
 /// How well a scan matches the atlas.
@@ -221,6 +236,9 @@ pub struct Settings {
     /// How the network keeps its tensors; not written where in 32 bits.
     #[serde(default, skip_serializing_if = "is_fp32")]
     pub precision: InferencePrecision,
+    /// Fingerprint of how the score became a chance, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

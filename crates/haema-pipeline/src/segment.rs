@@ -71,6 +71,7 @@ impl Options {
             precision: segmenter.precision(),
             error_table: self.error_table.as_ref().and_then(ErrorTable::fingerprint),
             device: segmenter.device().map(str::to_owned),
+            calibration: segmenter.calibration().map(job::calibration),
         }
     }
 }

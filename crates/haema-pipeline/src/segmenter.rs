@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use haema_methods::pitchperfect::Pitchperfect;
-use haema_methods::{Method, Model, SegmentError};
+use haema_methods::{Calibration, Method, Model, SegmentError};
 use haema_nn::{Cpu, Engine, InferencePrecision};
 use haema_volume::{CtVolume, Volume};
 
@@ -34,6 +34,11 @@ pub trait Segmenter {
     /// Above this probability a voxel belongs to the bleed, where nobody asks for another.
     fn default_threshold(&self) -> f32 {
         0.5
+    }
+
+    /// How the score of a scan becomes the chance of a bleed, where that was fitted.
+    fn calibration(&self) -> Option<&Calibration> {
+        None
     }
 
     /// Gives each voxel its probability of being bleed.
@@ -85,6 +90,10 @@ impl Segmenter for Model {
         self.precision()
     }
 
+    fn calibration(&self) -> Option<&Calibration> {
+        Self::calibration(self)
+    }
+
     fn segment(
         &self,
         ct: &CtVolume,
@@ -120,6 +129,10 @@ impl Segmenter for OnEngine<'_> {
 
     fn device(&self) -> Option<&str> {
         self.engine.device()
+    }
+
+    fn calibration(&self) -> Option<&Calibration> {
+        self.model.calibration()
     }
 
     fn segment(

@@ -32,9 +32,10 @@ mod seen;
 mod simulated;
 mod split;
 mod start;
+mod tune;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use augment::Augment;
 pub use config::{Schedule, TrainConfig};
@@ -50,3 +51,7 @@ pub use presets::{Preset, pitchperfect_preset};
 pub use run::{Epoch, Job, Progress, TrainSummary, train};
 pub use simulated::SimulatedCases;
 pub use split::{CaseSize, Split, SplitError};
+pub use tune::{
+    Grid, Outcome, Point, Strategy, Trial, TuneConfig, TuneError, TuneJob, TuneProgress,
+    TuneSummary, read_tune_config, trials_table, tune,
+};

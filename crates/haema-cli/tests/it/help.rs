@@ -17,20 +17,23 @@ fn the_short_help_names_every_command() {
     Usage: haema <COMMAND>
 
     Commands:
-      segment   Finds the bleed on each scan: mask, volume, report
-      compare   Tells whether a bleed has grown between two scans of one patient
-      info      Says what was found, which series would be used and why, and where its slices lie
-      import    Brings a public data set into the raw layout of nnU-Net, or weights of others into a
-                model
-      train     Trains a method on a dataset in the raw layout of nnU-Net
-      eval      Scores a method on cases of a dataset: a table of cases, and figures with intervals
-      export    Writes a model in a form that other programs read
-      bench     Times the network alone, and the whole way from DICOM files to written results
-      selftest  Measures phantoms of known volume, and says how near it comes
-      simulate  Makes head CT with bleeds of exactly known volume, as a dataset
-      study     Trains and times every method on one split, and makes the tables and figures of Arab et
-                al. 2020
-      help      Print this message or the help of the given subcommand(s)
+      segment    Finds the bleed on each scan: mask, volume, report
+      compare    Tells whether a bleed has grown between two scans of one patient
+      info       Says what was found, which series would be used and why, and where its slices lie
+      import     Brings a public data set into the raw layout of nnU-Net, or weights of others into a
+                 model
+      train      Trains a method on a dataset in the raw layout of nnU-Net
+      tune       Searches settings for `haema train`: depth, learning rate and dropout, by the
+                 validation loss
+      eval       Scores a method on cases of a dataset: a table of cases, and figures with intervals
+      calibrate  Teaches a model what chance of a bleed its score stands for
+      export     Writes a model in a form that other programs read
+      bench      Times the network alone, and the whole way from DICOM files to written results
+      selftest   Measures phantoms of known volume, and says how near it comes
+      simulate   Makes head CT with bleeds of exactly known volume, as a dataset
+      study      Trains and times every method on one split, and makes the tables and figures of Arab et
+                 al. 2020
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help
@@ -81,7 +84,8 @@ fn segment_tells_what_it_takes_and_leaves() {
                 al. 2017
 
           --model <FILE>
-              Weights that haema train made [default: the model that is built in]
+              Weights that haema train made; given several times, the probabilities of all are averaged
+              [default: the model that is built in]
 
           --precision <PRECISION>
               How the network keeps its tensors

@@ -1,5 +1,7 @@
 //! Training and scoring through the command, on a dataset so small that it takes seconds.
 
+use std::fmt::Write as _;
+
 use haema_io::nifti;
 use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_methods::frame::{Crop, Planes, Preprocessing};
@@ -82,7 +84,142 @@ fn a_run_leaves_its_settings_split_log_checkpoint_and_model_and_can_be_scored() 
     let ids: Vec<&str> = cases.lines().skip(1).map(|row| &row[..5]).collect();
     // Bleeds shrink from case 0 to case 4, so case 2 is in their middle; cases without go by id.
     assert_eq!(ids, ["case2", "case3"]);
-    assert!(stand.read("scores/summary.md").starts_with("| figure |"));
+    assert!(stand.read("scores/summary.md").starts_with("## Figures"));
+    assert_eq!(
+        stand.names("scores"),
+        [
+            "cases.csv",
+            "gallery.html",
+            "operating_points.csv",
+            "reliability.csv",
+            "reliability.svg",
+            "roc.csv",
+            "roc.svg",
+            "strata.csv",
+            "summary.md"
+        ]
+    );
+    // Two cases bear no calibration.
+    let few =
+        stand.run("calibrate run/model.safetensors --cases scores/cases.csv --out calibrated");
+    assert_eq!(few.code, 2);
+    assert!(few.err.contains("1 cases with a bleed and 1 without"), "{}", few.err);
+}
+
+#[test]
+fn a_calibrated_model_tells_the_chance_and_what_it_rests_on() {
+    let stand = Stand::new();
+    let mut cases = String::from("case,patient,reference_ml,soft_ml,score\n");
+    for i in 0..40 {
+        let (reference_ml, score) = if i % 2 == 0 { (3, 0.8) } else { (0, 0.3) };
+        // Every tenth scores as the other kind does.
+        let score = if i % 10 < 2 { 1.1 - score } else { score };
+        writeln!(cases, "c{i},p{i},{reference_ml},1,{score}").unwrap();
+    }
+    stand.write("cases.csv", cases.as_bytes());
+    let built_in = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../haema-methods/weights/cnn-ds.safetensors");
+    stand.write("plain", &std::fs::read(built_in).unwrap());
+
+    let calibrated = stand.run("calibrate plain --cases cases.csv --out model");
+    assert_eq!((calibrated.code, calibrated.out.as_str()), (0, "model\n"), "{}", calibrated.err);
+    assert!(calibrated.err.contains("on 40 cases, 20 with a bleed"), "{}", calibrated.err);
+    let plain = stand.run("segment --sample --out out --model plain --json");
+    let found = stand.run("segment --sample --out out --model model --json");
+
+    let read = |out: &str| -> serde_json::Value { serde_json::from_str(out).unwrap() };
+    let (plain, found) = (read(&plain.out), read(&found.out));
+    assert_eq!(plain["hemorrhage"].get("chance"), None);
+    let chance = &found["hemorrhage"]["chance"];
+    assert_eq!((&chance["cases"], &chance["with_bleed"]), (&40.into(), &20.into()));
+    assert!(chance["value"].as_f64().unwrap() > 0.8, "{chance}");
+    let weights = |report: &serde_json::Value| report["receipt"]["weights_sha256"].clone();
+    assert_eq!(weights(&plain), weights(&found));
+    assert_ne!(plain["receipt"]["job"], found["receipt"]["job"], "not passed over as done");
+    let page = stand.read("out/sample/report.html");
+    assert!(page.contains("calibrated on 40 scans, 20 with a bleed"));
+}
+
+#[test]
+fn a_search_leaves_settings_that_train_takes() {
+    let stand = tiny();
+    let grid = "--depths 2 --learning-rates 1e-3,1e-2 --dropouts 0.2 --strategy grid --epochs 1";
+
+    let searched = stand
+        .run(&format!("tune data --out search --config tiny.toml {grid} --validation case4,case5"));
+
+    assert_eq!(
+        (searched.code, searched.out.as_str()),
+        (0, "search/chosen.toml\n"),
+        "{}",
+        searched.err
+    );
+    assert!(
+        searched.err.contains("2 of 2: depth 2, rate 1e-2, dropout 0.2, 1 epochs: validation loss")
+    );
+    assert!(searched.err.contains("the lowest validation loss of all trials"), "{}", searched.err);
+    assert_eq!(
+        stand.names("search"),
+        [
+            "chosen.toml",
+            "report.html",
+            "report.md",
+            "split.json",
+            "trials",
+            "trials.csv",
+            "tune.toml"
+        ]
+    );
+    let again = stand.run("tune data --out search");
+    assert_eq!(again.code, 0, "a finished search is finished: {}", again.err);
+    let trained = stand.run("train data --out run --config search/chosen.toml");
+    assert_eq!(trained.code, 0, "{}", trained.err);
+
+    let none = stand.run("tune data --out other --config tiny.toml --learning-rates 7");
+    assert_eq!(none.code, 2);
+    assert!(none.err.contains("learning rates to be tried: found [7.0]"), "{}", none.err);
+}
+
+/// The process is killed as the system kills it, again and again, wherever it happens to be: while it
+/// reads, in the middle of a step, while a file is being written.
+#[test]
+fn a_run_that_is_killed_at_any_moment_ends_with_the_same_bytes() {
+    let stand = tiny();
+    let line =
+        |out: &str| format!("train data --out {out} --config tiny.toml --epochs 6 --threads 1");
+    let started = std::time::Instant::now();
+    let whole = stand.run(&line("whole"));
+    let took = started.elapsed();
+    assert_eq!(whole.code, 0, "{}", whole.err);
+
+    let mut kills = 0;
+    // Moments that fall anywhere in a run, later and later, so that each gets on: no two alike.
+    for i in 1..=40_u32 {
+        let mut child = stand.command(&line("killed"));
+        child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = child.spawn().unwrap();
+        let share = f64::from(i * 7919 % 100) / 100.0;
+        std::thread::sleep(took.mul_f64((0.02 + 0.3 * share) * (1.0 + f64::from(i) / 20.0)));
+        child.kill().unwrap();
+        if child.wait().unwrap().success() {
+            break;
+        }
+        kills += 1;
+    }
+    let last = stand.run(&line("killed"));
+
+    assert_eq!(last.code, 0, "{}", last.err);
+    assert!(kills >= 3, "killed {kills} times");
+    for name in [
+        "model.safetensors",
+        "checkpoint.safetensors",
+        "best.safetensors",
+        "log.csv",
+        "report.html",
+    ] {
+        let bytes = |run: &str| std::fs::read(stand.path(run).join(name)).unwrap();
+        assert!(bytes("whole") == bytes("killed"), "{name} differs after {kills} kills");
+    }
 }
 
 #[test]

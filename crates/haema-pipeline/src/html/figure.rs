@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::png};
 
 /// The brain window: level 40, width 80 HU, from black to white.
@@ -42,6 +43,14 @@ impl From<Slice> for Picture {
     fn from(slice: Slice) -> Self {
         let png = slice.png();
         Self { slice, png }
+    }
+}
+
+impl Picture {
+    /// The picture as the address of an image that stands in the page itself.
+    pub(crate) fn data_url(&self) -> String {
+        let png = base64::engine::general_purpose::STANDARD.encode(&self.png);
+        format!("data:image/png;base64,{png}")
     }
 }
 

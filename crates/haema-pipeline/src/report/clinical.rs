@@ -95,7 +95,7 @@ pub struct VolumeInterval {
     /// Its upper end.
     pub upper_ml: Option<f64>,
     /// Chances that the true volume is above the usual gates; empty where they are unknown.
-    pub chances: Vec<Chance>,
+    pub chances: Vec<AboveGate>,
     /// The scans that it was learnt from: of this size and slice thickness, where there were enough.
     pub learnt_from: Option<String>,
     /// Why it is unknown, where it is.
@@ -105,7 +105,7 @@ pub struct VolumeInterval {
 /// The chance that a volume is above a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Chance {
+pub struct AboveGate {
     /// The gate.
     pub above_ml: f64,
     /// The chance, 0 to 1.

@@ -133,6 +133,7 @@ impl Task<'_> {
         };
         let mut report = findings.report(segmenter, self.settings, &context)?;
         report.hemorrhage.probability = round3(segmented.score);
+        report.hemorrhage.chance = findings.chance(segmenter, segmented.score)?;
         report.volume_grid_ml = round3(segmented.volume_grid_ml);
         report.receipt.source = self.source.pseudonym();
         report.receipt.job = job;

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::answers::{self, Found};
 use crate::intervals::{ErrorTable, interval_of};
 use crate::report::{
-    AtlasMatch, Doubt, Gate, Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE,
+    AtlasMatch, Chance, Doubt, Gate, Hemorrhage, Input, Lesion, Model, REPORT_SCHEMA, RESEARCH_USE,
     Receipt, Report, Series, Settings, SlicePitch, Timing, round3,
 };
 use crate::segmenter::Segmenter;
@@ -44,6 +44,21 @@ impl Findings {
     pub(crate) fn new(scan: Scan, probability: Volume<f32>, threshold: f32) -> Self {
         let mask = probability.map(|&p| u8::from(p > threshold));
         Self { scan, probability, mask }
+    }
+
+    /// The chance of a bleed, where the method knows it.
+    pub(crate) fn chance(
+        &self,
+        segmenter: &dyn Segmenter,
+        score: f64,
+    ) -> Result<Option<Chance>, MeasureError> {
+        let Some(calibration) = segmenter.calibration() else { return Ok(None) };
+        let soft_ml = volume_soft_ml(&self.probability, self.scan.ct.grid())?;
+        Ok(Some(Chance {
+            value: round3(calibration.chance(score, soft_ml)),
+            cases: calibration.cases,
+            with_bleed: calibration.with_bleed,
+        }))
     }
 
     /// The report, but for what is not known here: the name of the case, the score, the volume on the
@@ -84,7 +99,7 @@ impl Findings {
                 name: segmenter.model_name().to_owned(),
                 sha256: segmenter.model_sha256().to_owned(),
             },
-            hemorrhage: Hemorrhage { present: !found.is_empty(), probability: 0.0 },
+            hemorrhage: Hemorrhage { present: !found.is_empty(), probability: 0.0, chance: None },
             volume_ml: round3(volume_ml),
             volume_grid_ml: 0.0,
             volume_soft_ml: round3(volume_soft_ml(probability, grid)?),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use haema_io::fs::{self, FsError};
+use haema_methods::Calibration;
 use sha2::{Digest as _, Sha256};
 
 use crate::input::Source;
@@ -55,6 +56,11 @@ pub(crate) fn pseudonym(text: &str) -> String {
     format!("{:x}", Sha256::digest(text.as_bytes()))[..12].to_owned()
 }
 
+/// Fingerprint of how scores become chances: two models may have the same weights and differ in it.
+pub(crate) fn calibration(calibration: &Calibration) -> String {
+    pseudonym(&crate::calibration::json_of(calibration))
+}
+
 struct Fingerprint(Sha256);
 
 impl Fingerprint {
@@ -95,6 +101,7 @@ mod tests {
             precision: InferencePrecision::Fp32,
             error_table: None,
             device: None,
+            calibration: None,
         }
     }
 

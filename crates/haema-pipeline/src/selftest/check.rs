@@ -102,6 +102,7 @@ fn measure(
         precision: HalfHeight.precision(),
         error_table: None,
         device: None,
+        calibration: None,
     };
     let segmented = HalfHeight
         .segment(&scan.ct, threshold, NonZeroUsize::MIN)

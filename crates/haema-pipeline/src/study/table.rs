@@ -29,6 +29,19 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// The table with another column at its end.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one cell for each row.
+    #[must_use]
+    pub fn with_column(mut self, name: &str, cells: Vec<String>) -> Self {
+        assert_eq!(cells.len(), self.rows.len(), "{}: one cell for each row", self.title);
+        self.columns.push(name.to_owned());
+        self.rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
+        self
+    }
+
     /// What it shows.
     pub fn title(&self) -> &str {
         &self.title
@@ -82,27 +95,6 @@ impl Table {
         std::iter::once(&self.columns).chain(&self.rows).map(line).collect()
     }
 
-    /// As HTML; columns that begin with `paper` are set apart.
-    pub(crate) fn html(&self) -> String {
-        let class =
-            |column: &str| if column.starts_with("paper") { " class=\"paper\"" } else { "" };
-        let head: String = self
-            .columns
-            .iter()
-            .map(|column| {
-                format!("<th{}>{}</th>", class(column), escape(&column.replace('_', " ")))
-            })
-            .collect();
-        let row = |cells: &Vec<String>| {
-            let cells = cells.iter().zip(&self.columns);
-            let cells =
-                cells.map(|(cell, column)| format!("<td{}>{}</td>", class(column), escape(cell)));
-            format!("<tr>{}</tr>\n", cells.collect::<String>())
-        };
-        let rows: String = self.rows.iter().map(row).collect();
-        format!("<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n")
-    }
-
     /// As Markdown, under its title.
     pub fn markdown(&self) -> String {
         let tidy = |cell: &String| cell.replace('|', "\\|").replace(['\n', '\r'], " ");
@@ -112,6 +104,31 @@ impl Table {
         let rule = format!("|{}\n", "---|".repeat(self.columns.len()));
         let rows: String = self.rows.iter().map(line).collect();
         format!("## {}\n\n{}{rule}{rows}", self.title, line(&self.columns))
+    }
+
+    /// As an HTML table, without its title; columns that begin with `paper` are set apart.
+    pub fn html(&self) -> String {
+        let class = |column: &str, cell: &str| match (column, cell.parse::<f64>()) {
+            (column, _) if column.starts_with("paper") => " class=\"paper\"",
+            (_, Ok(_)) => " class=\"n\"",
+            _ => "",
+        };
+        let head: String = self
+            .columns
+            .iter()
+            .map(|column| {
+                format!("<th{}>{}</th>", class(column, ""), escape(&column.replace('_', " ")))
+            })
+            .collect();
+        let row = |cells: &Vec<String>| {
+            let cells = cells
+                .iter()
+                .zip(&self.columns)
+                .map(|(cell, column)| format!("<td{}>{}</td>", class(column, cell), escape(cell)));
+            format!("<tr>{}</tr>\n", cells.collect::<String>())
+        };
+        let rows: String = self.rows.iter().map(row).collect();
+        format!("<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n")
     }
 }
 

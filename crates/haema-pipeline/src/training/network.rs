@@ -25,6 +25,31 @@ impl Network {
         }
     }
 
+    /// Levels, the finest counted too.
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::CnnDs(network) => network.depth,
+            Self::UNet(network) => network.levels,
+        }
+    }
+
+    /// Probability that training drops a channel or a voxel.
+    pub fn dropout(&self) -> f32 {
+        match self {
+            Self::CnnDs(network) => network.dropout,
+            Self::UNet(network) => network.dropout,
+        }
+    }
+
+    /// The same network with other such settings.
+    #[must_use]
+    pub fn with(&self, depth: usize, dropout: f32) -> Self {
+        match self.clone() {
+            Self::CnnDs(network) => Self::CnnDs(CnnDs { depth, dropout, ..network }),
+            Self::UNet(network) => Self::UNet(UNet { levels: depth, dropout, ..network }),
+        }
+    }
+
     /// The method whose network it is.
     pub fn method(&self) -> Method {
         match self {

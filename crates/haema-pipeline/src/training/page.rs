@@ -4,8 +4,6 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-
 use super::augment::Pair;
 use super::config::TrainConfig;
 use super::run::Epoch;
@@ -40,15 +38,15 @@ impl Example {
 
     fn figure(&self) -> String {
         let [rows, columns] = self.picture.slice.size;
-        let png = base64::engine::general_purpose::STANDARD.encode(&self.picture.png);
         format!(
             "<figure><div class=\"scan\" style=\"aspect-ratio:{columns}/{rows}\">\
-             <img alt=\"{id}\" src=\"data:image/png;base64,{png}\">\
+             <img alt=\"{id}\" src=\"{png}\">\
              <svg viewBox=\"0 0 {columns} {rows}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
              <path class=\"casing\" d=\"{outline}\"/><path class=\"outline\" d=\"{outline}\"/></svg>\
              </div><figcaption><span>{id}</span><span>plane {}</span></figcaption></figure>\n",
             self.picture.slice.number,
             id = escape(&self.id),
+            png = self.picture.data_url(),
             outline = self.picture.slice.outline(),
         )
     }

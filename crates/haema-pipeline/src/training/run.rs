@@ -88,6 +88,9 @@ pub struct TrainSummary {
     pub epochs: u32,
     /// The last epoch.
     pub last: Option<Epoch>,
+    /// The epoch of the lowest validation loss; of the lowest training loss where nothing is for
+    /// validation. None where no epoch was done.
+    pub best: Option<Epoch>,
     /// SHA-256 of the model's parameters.
     pub sha256: String,
     /// Seconds that this call took; a resumed run counts from its resumption.
@@ -149,6 +152,8 @@ pub fn train(
         return Err(TrainError::Schema { found: config.schema });
     }
     fs::create_folder(run)?;
+    // A process that was killed while it wrote leaves a part, whose name the next one may want.
+    fs::remove_unfinished(run)?;
     claim_folder(run, config, split)?;
     progress(Progress::Checking { cases: split.len() });
     fs::write_json(&run.join(FINGERPRINT), &facts::look_at(dataset, split, threads)?)?;
@@ -178,9 +183,12 @@ pub fn train(
         session.save()?;
     }
     let sha256 = session.write_model()?;
-    let last = session.state.log.last().copied();
+    let watched = |row: &&Epoch| row.validation_loss.unwrap_or(row.train_loss);
+    let log = &session.state.log;
+    let best = log.iter().min_by(|a, b| watched(a).total_cmp(&watched(b))).copied();
+    let last = log.last().copied();
     let seconds = started.elapsed().as_secs_f64();
-    Ok(TrainSummary { epochs: session.state.epochs_done, last, sha256, seconds })
+    Ok(TrainSummary { epochs: session.state.epochs_done, last, best, sha256, seconds })
 }
 
 /// Writes what was decided, or holds it against what a stopped run wrote.
@@ -454,16 +462,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn save(&self) -> Result<(), TrainError> {
+    fn save(&mut self) -> Result<(), TrainError> {
         let text = |error: serde_json::Error| TrainError::Text {
             what: "the run's state",
             reason: error.to_string(),
         };
+        let state = serde_json::to_string(&self.state).map_err(text)?;
+        // JSON gives a number back but for its last bit: this run goes on with what one that was stopped
+        // would read.
+        self.state = serde_json::from_str(&state).map_err(text)?;
         let checkpoint = Checkpoint {
             values: self.trainer.params().values().to_vec(),
             averaged: self.averaged.clone(),
             adam: self.adam.clone(),
-            state: serde_json::to_string(&self.state).map_err(text)?,
+            state,
         };
         fs::write_atomic(&self.run.join(CHECKPOINT), &checkpoint.to_bytes()?)?;
         fs::write_atomic(&self.run.join(LOG), self.log().as_bytes())?;
@@ -529,8 +541,8 @@ impl<'a> Session<'a> {
     }
 }
 
-const CHECKPOINT: &str = "checkpoint.safetensors";
-const BEST: &str = "best.safetensors";
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
+pub(super) const BEST: &str = "best.safetensors";
 const LOG: &str = "log.csv";
 const FINGERPRINT: &str = "fingerprint.json";
 const PLAN: &str = "plan.json";

@@ -15,7 +15,7 @@ use haema_volume::{Affine, Grid, Volume};
 use super::{Job, Progress, Schedule, SimulatedCases, Split, TrainConfig, TrainError, train};
 
 /// Four heads of 8 × 32 × 32 voxels, two of them with a bright block.
-fn dataset(folder: &Path) -> Dataset {
+pub(crate) fn dataset(folder: &Path) -> Dataset {
     let steps = ([4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 5.0]);
     let affine = Affine::from_steps(steps.0, steps.1, steps.2, [0.0; 3]);
     let grid = Grid::from_affine([8, 32, 32], &affine).unwrap();
@@ -44,11 +44,11 @@ fn dataset(folder: &Path) -> Dataset {
     Dataset::open(folder).unwrap()
 }
 
-fn n(threads: usize) -> NonZeroUsize {
+pub(super) fn n(threads: usize) -> NonZeroUsize {
     NonZeroUsize::new(threads).unwrap()
 }
 
-fn config(epochs: u32) -> TrainConfig {
+pub(super) fn config(epochs: u32) -> TrainConfig {
     let base = TrainConfig::profile(Profile::Recommended);
     TrainConfig {
         epochs,
@@ -64,12 +64,12 @@ fn config(epochs: u32) -> TrainConfig {
     }
 }
 
-fn split(dataset: &Dataset) -> Split {
+pub(super) fn split(dataset: &Dataset) -> Split {
     let ids: Vec<&str> = dataset.cases().iter().map(haema_io::dataset::Case::id).collect();
     Split::named(&ids, &["case3".into()], &[]).unwrap()
 }
 
-fn job<'a>(config: &'a TrainConfig, split: &'a Split) -> Job<'a> {
+pub(super) fn job<'a>(config: &'a TrainConfig, split: &'a Split) -> Job<'a> {
     Job { config, split, start: None, anatomy: None, engine: None }
 }
 
