@@ -23,7 +23,7 @@ pub(crate) enum Method {
     SliceUnet,
     /// A 2-D U-Net of windows of slices: Hssayeni et al. 2020.
     SliceUnetHssayeni,
-    /// PItcHPERFeCT, a forest over 20 predictors of a voxel: Muschelli et al. 2017.
+    /// `PItcHPERFeCT`, a forest over 20 predictors of a voxel: Muschelli et al. 2017.
     Pitchperfect,
 }
 

@@ -49,7 +49,7 @@ impl CurvatureFlow {
     }
 
     /// One step from `before` to `after`; what lies beyond the border is as the border.
-    fn step(&self, before: &[f32], after: &mut [f32], [rows, columns]: [usize; 2]) {
+    fn step(self, before: &[f32], after: &mut [f32], [rows, columns]: [usize; 2]) {
         for y in 0..rows {
             let row = |y: usize| &before[y * columns..][..columns];
             let (up, here, down) = (row(y.saturating_sub(1)), row(y), row((y + 1).min(rows - 1)));

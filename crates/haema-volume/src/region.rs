@@ -66,7 +66,7 @@ pub fn open_in_plane(mask: &Volume<u8>, radius: usize) -> Volume<u8> {
 /// Closes, slice by slice, gaps that a disc of `radius` voxels does not fit into. What lies outside the
 /// volume counts as background. What is not 0 becomes 1.
 pub fn close_in_plane(mask: &Volume<u8>, radius: f64) -> Volume<u8> {
-    let reach = radius.max(0.0).min(LARGEST_DISC).floor() as isize;
+    let reach = radius.clamp(0.0, LARGEST_DISC).floor() as isize;
     let disc: Vec<[isize; 2]> = (-reach..=reach)
         .flat_map(|y| (-reach..=reach).map(move |x| [y, x]))
         .filter(|[y, x]| ((y * y + x * x) as f64) <= radius * radius)
@@ -86,7 +86,9 @@ pub fn close_in_plane(mask: &Volume<u8>, radius: f64) -> Volume<u8> {
             row as usize * width + ((offset % columns) as isize + reach + x) as usize
         };
         for (offset, _) in plane.iter().enumerate().filter(|(_, voxel)| **voxel != 0) {
-            disc.iter().for_each(|&step| grown[at(offset, step)] = 1);
+            for &step in &disc {
+                grown[at(offset, step)] = 1;
+            }
         }
         for (offset, voxel) in plane.iter_mut().enumerate() {
             *voxel = u8::from(disc.iter().all(|&step| grown[at(offset, step)] != 0));

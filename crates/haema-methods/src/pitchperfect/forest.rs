@@ -149,19 +149,16 @@ impl Tree<'_> {
             if let Some(parent) = parent {
                 self.nodes.right[parent] = here as u32;
             }
-            match self.split(&samples, depth) {
-                Some(split) => {
-                    self.push(split.predictor as u8, split.threshold);
-                    let goes_left =
-                        |&i: &u32| self.rows[i as usize][split.predictor] <= split.threshold;
-                    let (left, right) = samples.into_iter().partition(goes_left);
-                    waiting.push((right, depth + 1, Some(here)));
-                    waiting.push((left, depth + 1, None));
-                }
-                None => {
-                    let bleeds = samples.iter().filter(|&&i| self.is_bleed[i as usize]).count();
-                    self.push(if 2 * bleeds > samples.len() { FOR } else { AGAINST }, 0.0);
-                }
+            if let Some(split) = self.split(&samples, depth) {
+                self.push(split.predictor as u8, split.threshold);
+                let goes_left =
+                    |&i: &u32| self.rows[i as usize][split.predictor] <= split.threshold;
+                let (left, right) = samples.into_iter().partition(goes_left);
+                waiting.push((right, depth + 1, Some(here)));
+                waiting.push((left, depth + 1, None));
+            } else {
+                let bleeds = samples.iter().filter(|&&i| self.is_bleed[i as usize]).count();
+                self.push(if 2 * bleeds > samples.len() { FOR } else { AGAINST }, 0.0);
             }
         }
     }

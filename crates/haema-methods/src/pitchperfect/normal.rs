@@ -44,7 +44,7 @@ impl Normal {
 /// Sums over healthy heads.
 #[derive(Debug)]
 pub(super) struct Sums {
-    sums: Volume<f64>,
+    totals: Volume<f64>,
     squares: Volume<f64>,
     counts: Volume<u32>,
     pub(super) heads: usize,
@@ -52,8 +52,8 @@ pub(super) struct Sums {
 
 impl Sums {
     pub(super) fn new() -> Self {
-        let (sums, counts) = (Volume::filled(size(), 0.0), Volume::filled(size(), 0));
-        Self { squares: sums.clone(), sums, counts, heads: 0 }
+        let (totals, counts) = (Volume::filled(size(), 0.0), Volume::filled(size(), 0));
+        Self { squares: totals.clone(), totals, counts, heads: 0 }
     }
 
     /// Adds a head: the mean of its brain in each voxel.
@@ -72,7 +72,7 @@ impl Sums {
             // Less than half a voxel of brain is its edge.
             if 2.0 * count > (factor as f64).powi(3) {
                 let mean = sum / count;
-                self.sums.as_mut_slice()[i] += mean;
+                self.totals.as_mut_slice()[i] += mean;
                 self.squares.as_mut_slice()[i] += mean * mean;
                 self.counts.as_mut_slice()[i] += 1;
             }
@@ -91,7 +91,7 @@ impl Sums {
                 continue;
             }
             let n = f64::from(count);
-            let (sum, squares) = (self.sums.as_slice()[i], self.squares.as_slice()[i]);
+            let (sum, squares) = (self.totals.as_slice()[i], self.squares.as_slice()[i]);
             let variance = (squares - sum * sum / n) / (n - 1.0);
             mean.as_mut_slice()[i] = (sum / n) as f32;
             sd.as_mut_slice()[i] = (variance.max(0.0).sqrt() as f32).max(LEAST_SD_HU);

@@ -66,7 +66,7 @@ impl Ranges {
     /// methods.md C3, 6.
     pub(super) const PUBLISHED: Self = Self {
         zscore2: [-0.449_691, 4.874_273],
-        zscore3: [-0.441_858, 5.246_020],
+        zscore3: [-0.441_858, 5.246_02],
         pct_thresh: [0.037_037, 1.0],
     };
 

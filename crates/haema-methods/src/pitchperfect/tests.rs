@@ -12,7 +12,7 @@ const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 /// The template with a ball of blood and some noise, and the ball's mask.
 fn bleeding(middle: [f64; 3], radius_mm: f64, noise: usize) -> (CtVolume, Volume<u8>) {
-    let template = Atlas::builtin().template();
+    let template = Atlas::builtin(TWO).template();
     let grid = template.grid().clone();
     let is_in = |[z, y, x]: [usize; 3]| {
         let at = grid.point_lps_mm(z, y as f64, x as f64);

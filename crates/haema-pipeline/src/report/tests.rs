@@ -142,19 +142,23 @@ pub(crate) fn report() -> Report {
             input_sha256: "cd".repeat(32),
             weights_sha256: "ab".repeat(32),
             mask_sha256: "ef".repeat(32),
-            settings: Settings {
-                method: "cnn-ds".to_owned(),
-                threshold: 0.5,
-                save_probability: false,
-                series: None,
-                precision: haema_nn::InferencePrecision::Fp32,
-                error_table: None,
-                device: None,
-                calibration: None,
-            },
+            settings: settings(),
             source: "34".repeat(6),
             job: "12".repeat(32),
         },
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        method: "cnn-ds".to_owned(),
+        threshold: 0.5,
+        save_probability: false,
+        series: None,
+        precision: haema_nn::InferencePrecision::Fp32,
+        error_table: None,
+        device: None,
+        calibration: None,
     }
 }
 

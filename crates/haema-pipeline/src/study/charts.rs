@@ -80,36 +80,38 @@ impl Plot {
         let (left, right, top, bottom) = (ROOM[0], SIZE[0] - ROOM[2], ROOM[1], SIZE[1] - ROOM[3]);
         for tick in x.ticks() {
             let at = x.at(tick);
-            let _ = write!(
+            writeln!(
                 body,
                 "<path d=\"M{at:.1} {bottom}v4\" stroke=\"#888\"/><text x=\"{at:.1}\" y=\"{:.1}\" \
-                 text-anchor=\"middle\">{}</text>\n",
+                 text-anchor=\"middle\">{}</text>",
                 bottom + 17.0,
                 short(tick)
-            );
+            )
+            .expect("a string takes all");
         }
         for tick in y.ticks() {
             let at = y.at(tick);
-            let _ = write!(
+            writeln!(
                 body,
                 "<path d=\"M{left} {at:.1}H{right}\" stroke=\"#e3e0da\"/><text x=\"{:.1}\" y=\"{:.1}\" \
-                 text-anchor=\"end\">{}</text>\n",
+                 text-anchor=\"end\">{}</text>",
                 left - 6.0,
                 at + 4.0,
                 short(tick)
-            );
+            ).expect("a string takes all");
         }
-        let _ = write!(
+        writeln!(
             body,
             "<path d=\"M{left} {top}V{bottom}H{right}\" fill=\"none\" stroke=\"#888\"/>\
              <text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text>\
-             <text transform=\"translate(14 {:.0}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
+             <text transform=\"translate(14 {:.0}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
             f64::midpoint(left, right),
             SIZE[1] - 8.0,
             escape(self.x),
             f64::midpoint(top, bottom),
             escape(self.y)
-        );
+        )
+        .expect("a string takes all");
         body
     }
 }
@@ -203,13 +205,13 @@ pub(super) fn disagreement(names: &[String], pairs: &[(String, String, f64, f64)
     let mut body = String::new();
     for (i, name) in names.iter().enumerate() {
         let middle = HEAD + CELL * (i as f64 + 0.5);
-        let _ = write!(
+        writeln!(
             body,
             "<text x=\"{middle:.0}\" y=\"28\" text-anchor=\"middle\">{0}</text><text x=\"22\" y=\"{1:.0}\" \
-             text-anchor=\"middle\">{0}</text>\n",
+             text-anchor=\"middle\">{0}</text>",
             escape(name),
             middle + 4.0
-        );
+        ).expect("a string takes all");
     }
     for (row, first) in names.iter().enumerate() {
         for (column, second) in names.iter().enumerate() {
@@ -225,17 +227,17 @@ pub(super) fn disagreement(names: &[String], pairs: &[(String, String, f64, f64)
             let Some((signed, absolute)) = found else { continue };
             let grey = (245.0 - 165.0 * signed / most).round();
             let ink = if grey < 140.0 { "#ffffff" } else { "#1c1f24" };
-            let _ = write!(
+            writeln!(
                 body,
                 "<rect x=\"{x:.0}\" y=\"{y:.0}\" width=\"{CELL}\" height=\"{CELL}\" \
                  fill=\"rgb({grey},{grey},{grey})\" stroke=\"#ffffff\"/><text x=\"{0:.0}\" y=\"{1:.0}\" \
                  text-anchor=\"middle\" fill=\"{ink}\"><tspan font-size=\"16\">{2:.1} %</tspan>\
-                 <tspan x=\"{0:.0}\" dy=\"17\" font-size=\"11\">abs. {3:.1} %</tspan></text>\n",
+                 <tspan x=\"{0:.0}\" dy=\"17\" font-size=\"11\">abs. {3:.1} %</tspan></text>",
                 x + CELL / 2.0,
                 y + CELL / 2.0,
                 100.0 * signed,
                 100.0 * absolute
-            );
+            ).expect("a string takes all");
         }
     }
     document([side, side], "Figure 1. Disagreement of volumes", &body)

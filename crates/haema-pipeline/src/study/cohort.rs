@@ -26,6 +26,8 @@ struct Facts {
 
 /// What the paper printed of a row: training, test.
 type Printed = Option<[f64; 2]>;
+/// What is asked of a case; nothing where the case does not tell.
+type Fact = fn(&Facts) -> Option<bool>;
 
 /// The table. Clinical rows come from `participants.tsv`, where it has such columns; rows of the picture
 /// from the reference masks and the atlas.
@@ -96,7 +98,7 @@ fn make(facts: &[Facts]) -> Table {
     }
     numbers(&mut table, "age, years", facts, |fact| fact.age, ["62.6 ± 15.7", "70.7 ± 8.4"]);
     numbers(&mut table, "volume, mL (scans with a bleed)", facts, |fact| fact.volume_ml, ["", ""]);
-    let shares: [(&str, fn(&Facts) -> Option<bool>, Printed); 7] = [
+    let shares: [(&str, Fact, Printed); 7] = [
         ("male, %", |fact| fact.is_male, Some([51.0, 60.0])),
         ("deep-seated, %", |fact| fact.is_deep, Some([40.0, 30.0])),
         ("reaches the cortical surface, %", |fact| fact.reaches_cortex, Some([77.8, 100.0])),

@@ -32,28 +32,29 @@ pub(super) fn chart(spec: &NetSpec, size: [usize; 3]) -> Option<(String, Table)>
             let bend = if is_far && (from[1] - y).abs() < 1.0 { -26.0 } else { 0.0 };
             let middle = [f64::midpoint(from[0], x), f64::midpoint(from[1], y) + bend];
             let colour = if is_far { "#b3261e" } else { "#5a626d" };
-            let _ = writeln!(
+            writeln!(
                 body,
                 "<path d=\"M{:.0} {:.0}Q{:.0} {:.0} {x:.0} {y:.0}\" fill=\"none\" stroke=\"{colour}\" \
                  stroke-opacity=\".6\"/>",
                 from[0], from[1], middle[0], middle[1]
-            );
+            ).expect("a string takes all");
         }
     }
     let mut table = Table::new(
         "Figure 4. Layers of the network",
         ["block", "channels_in", "channels_out", "z", "y", "x", "parameters", "gflop"],
     );
-    let _ = write!(body, "<circle cx=\"{MARGIN}\" cy=\"{MARGIN}\" r=\"8\" fill=\"#1f6f5c\"/>");
+    write!(body, "<circle cx=\"{MARGIN}\" cy=\"{MARGIN}\" r=\"8\" fill=\"#1f6f5c\"/>")
+        .expect("a string takes all");
     for layer in &layers {
         let Some([x, y]) = at(&layer.name) else { continue };
         let [z, rows, columns] = layer.size;
-        let _ = write!(
+        writeln!(
             body,
             "<rect x=\"{:.0}\" y=\"{:.0}\" width=\"28\" height=\"34\" rx=\"4\" fill=\"#dfe8f1\" \
              stroke=\"#2b5c8a\"><title>{name}: {} → {} channels, {z} × {rows} × {columns}, {} parameters</title>\
              </rect><text x=\"{x:.0}\" y=\"{:.0}\" text-anchor=\"middle\" font-size=\"11\">{}</text>\
-             <text transform=\"translate({:.0} {:.0}) rotate(28)\" font-size=\"8\">{name}</text>\n",
+             <text transform=\"translate({:.0} {:.0}) rotate(28)\" font-size=\"8\">{name}</text>",
             x - 14.0,
             y - 17.0,
             layer.channels[0],
@@ -64,7 +65,7 @@ pub(super) fn chart(spec: &NetSpec, size: [usize; 3]) -> Option<(String, Table)>
             x - 12.0,
             y + 26.0,
             name = escape(&layer.name),
-        );
+        ).expect("a string takes all");
         let [from, to] = layer.channels.map(|n| n.to_string());
         let [z, y, x] = layer.size.map(|n| n.to_string());
         let cost = [layer.parameters.to_string(), format!("{:.3}", layer.flop / 1e9)];

@@ -243,8 +243,8 @@ fn parameters(config: &TrainConfig) -> Vec<(&'static str, f64)> {
     }
     found.push(("initial_lr", config.learning_rate));
     found.push(("batch_size", 1.0));
-    found.push(("adam_beta1", f64::from(config.adam.beta1)));
-    found.push(("adam_beta2", f64::from(config.adam.beta2)));
+    found.push(("adam_beta1", config.adam.beta1));
+    found.push(("adam_beta2", config.adam.beta2));
     found.push(("epochs", f64::from(config.epochs)));
     if let Schedule::Poly { power } = config.schedule {
         found.push(("polynomial_decay", power));
@@ -295,7 +295,7 @@ fn page(results: &Results<'_>, items: &[Item]) -> String {
         String::new()
     };
     let notes: String =
-        results.notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        results.notes.iter().map(|note| ["<li>", &escape(note), "</li>\n"].concat()).collect();
     let notes = if notes.is_empty() {
         String::new()
     } else {

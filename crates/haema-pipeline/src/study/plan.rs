@@ -167,7 +167,8 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, StudyE
         return Ok(None);
     }
     let text = fs::read_to_string(path, LONGEST)?;
-    serde_json::from_str(&text).map(Some).map_err(|_| StudyError::OtherStudy)
+    let read = serde_json::from_str(&text).ok();
+    read.map(Some).ok_or(StudyError::OtherStudy)
 }
 
 impl Plan {

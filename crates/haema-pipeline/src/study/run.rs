@@ -83,6 +83,7 @@ impl Results<'_> {
 /// How long a method took on a case, warm: `masks/<method>/<case>.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs to the name of each")]
 pub(super) struct Times {
     /// From Hounsfield units to what the method computes on.
     pub(super) preprocess_ms: f64,

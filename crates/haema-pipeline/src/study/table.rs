@@ -113,13 +113,10 @@ impl Table {
             (_, Ok(_)) => " class=\"n\"",
             _ => "",
         };
-        let head: String = self
-            .columns
-            .iter()
-            .map(|column| {
-                format!("<th{}>{}</th>", class(column, ""), escape(&column.replace('_', " ")))
-            })
-            .collect();
+        let name = |column: &String| {
+            ["<th", class(column, ""), ">", &escape(&column.replace('_', " ")), "</th>"].concat()
+        };
+        let head: String = self.columns.iter().map(name).collect();
         let row = |cells: &Vec<String>| {
             let cells = cells
                 .iter()
