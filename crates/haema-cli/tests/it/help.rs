@@ -80,8 +80,8 @@ fn segment_tells_what_it_takes_and_leaves() {
               - patch-unet:          A 3-D U-Net of overlapping patches: Çiçek et al. 2016
               - slice-unet:          A 2-D U-Net of slices: Ironside et al. 2019
               - slice-unet-hssayeni: A 2-D U-Net of windows of slices: Hssayeni et al. 2020
-              - pitchperfect:        PItcHPERFeCT, a forest over 20 predictors of a voxel: Muschelli et
-                al. 2017
+              - pitchperfect:        `PItcHPERFeCT`, a forest over 20 predictors of a voxel: Muschelli
+                et al. 2017
 
           --model <FILE>
               Weights that haema train made; given several times, the probabilities of all are averaged

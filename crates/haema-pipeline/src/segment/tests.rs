@@ -183,8 +183,7 @@ fn a_large_bleed_gets_all_the_answers_and_no_advice() {
     let ratio = bedside.abc2.volumes.simple_ml / report.volume_ml;
     assert!((0.8..1.3).contains(&ratio), "{bedside:?}");
     assert!(bedside.abc2.volumes.weighted_ml < bedside.abc2.volumes.simple_ml);
-    // The phantom's bleed pushes nothing aside, but hides half of what is looked for.
-    assert!(clinical.midline_shift.is_some_and(|shift| shift.shift_mm < 3.5), "{clinical:?}");
+    assert!(clinical.midline_shift.is_none(), "not trusted yet: {clinical:?}");
     assert_eq!(clinical.expansion_signs.len(), 8);
     let variation = clinical.expansion_signs.last().unwrap().measured.unwrap();
     assert!((2.0..12.0).contains(&variation), "{variation}");

@@ -54,7 +54,8 @@ pub(super) fn config(epochs: u32) -> TrainConfig {
         epochs,
         learning_rate: 5e-3,
         average_decay: 0.5,
-        network: CnnDs { base: 4, depth: 2, ..CnnDs::profile(Profile::Recommended) }.into(),
+        network: CnnDs { base: 4, depth: 2, dropout: 0.2, ..CnnDs::profile(Profile::Recommended) }
+            .into(),
         preprocessing: Preprocessing {
             in_plane: [16, 16],
             planes: Planes::Fixed { count: 8 },
