@@ -181,7 +181,10 @@ pub fn train(
     while !session.is_over() {
         session.epoch(progress)?;
         session.save()?;
+        session.tell()?;
     }
+    // A run that was killed after its last checkpoint has not told of it.
+    session.tell()?;
     let sha256 = session.write_model()?;
     let watched = |row: &&Epoch| row.validation_loss.unwrap_or(row.train_loss);
     let log = &session.state.log;
@@ -462,15 +465,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn save(&mut self) -> Result<(), TrainError> {
+    fn save(&self) -> Result<(), TrainError> {
         let text = |error: serde_json::Error| TrainError::Text {
             what: "the run's state",
             reason: error.to_string(),
         };
         let state = serde_json::to_string(&self.state).map_err(text)?;
-        // JSON gives a number back but for its last bit: this run goes on with what one that was stopped
-        // would read.
-        self.state = serde_json::from_str(&state).map_err(text)?;
         let checkpoint = Checkpoint {
             values: self.trainer.params().values().to_vec(),
             averaged: self.averaged.clone(),
@@ -478,6 +478,11 @@ impl<'a> Session<'a> {
             state,
         };
         fs::write_atomic(&self.run.join(CHECKPOINT), &checkpoint.to_bytes()?)?;
+        Ok(())
+    }
+
+    /// What people read of the run so far.
+    fn tell(&self) -> Result<(), TrainError> {
         fs::write_atomic(&self.run.join(LOG), self.log().as_bytes())?;
         let page = page::page(self.config, self.split, &self.state.log, &self.examples());
         fs::write_atomic(&self.run.join(PAGE), page.as_bytes())?;
