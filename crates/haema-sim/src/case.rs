@@ -68,7 +68,7 @@ pub struct SimulatedCase {
     pub ct: CtVolume,
     /// 1 in the voxels with the largest share of bleed, as many as make up the scanned volume.
     pub mask: Volume<u8>,
-    /// [`Site::subtype`] of each voxel of the mask.
+    /// [`crate::Site::subtype`] of each voxel of the mask.
     pub subtypes: Volume<u8>,
     /// Share of each voxel that is bleed.
     pub bleed_shares: Volume<f32>,
