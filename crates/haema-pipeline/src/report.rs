@@ -3,8 +3,8 @@
 mod clinical;
 mod gate;
 
-pub(crate) use clinical::in_brain;
 pub use clinical::{AboveGate, Bedside, Clinical, IchScoreImaging, VolumeInterval};
+pub(crate) use clinical::{LEAST_IVH_ML, in_brain};
 pub use gate::{Check, CheckOutcome, Gate, Verdict};
 pub use haema_measure::{
     Compartment, Doubt, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,

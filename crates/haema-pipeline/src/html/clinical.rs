@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use haema_measure::{ChamberName, IntraventricularBlood, SignId};
 
 use super::{escape, millilitres};
-use crate::report::{CheckOutcome, Clinical, Gate, Report, Side, Verdict};
+use crate::report::{CheckOutcome, Clinical, Gate, LEAST_IVH_ML, Report, Side, Verdict};
 
 /// The interval under the volume.
 pub(super) fn interval(report: &Report) -> String {
@@ -124,8 +124,10 @@ pub(super) fn lines(clinical: &Clinical) -> String {
 }
 
 fn ventricles(ivh: &IntraventricularBlood) -> String {
-    if ivh.graeb == 0 {
-        return "none found".to_owned();
+    let by = "by the ventricles of an average head; parts that touch one are marked below";
+    // The score counts from the same volume: the page must not say otherwise.
+    if ivh.volume_ml < LEAST_IVH_ML {
+        return format!("none found <small>{by}</small>");
     }
     let name = |name: ChamberName| match name {
         ChamberName::LeftLateral => "left",
@@ -139,13 +141,13 @@ fn ventricles(ivh: &IntraventricularBlood) -> String {
         .filter(|chamber| chamber.filled > 0.0)
         .map(|chamber| format!("{} {:.0} %", name(chamber.name), 100.0 * chamber.filled))
         .collect();
+    let filled =
+        if filled.is_empty() { "none by a measurable share".to_owned() } else { filled.join(", ") };
     format!(
-        "{} mL <small>Graeb {}, IVH score {} without hydrocephalus; filled: {}; by the ventricles of an \
-         average head</small>",
+        "{} mL <small>Graeb {}, IVH score {} without hydrocephalus; filled: {filled}; {by}</small>",
         millilitres(ivh.volume_ml),
         ivh.graeb,
         ivh.ivh_score_without_hydrocephalus,
-        filled.join(", "),
     )
 }
 
@@ -185,4 +187,39 @@ fn signs(clinical: &Clinical) -> String {
         .collect();
     let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
     format!("{there} <small>not seen: {}; {}</small>", absent.join(", "), figures.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use haema_measure::Chamber;
+
+    use super::*;
+
+    #[test]
+    fn blood_that_the_score_counts_is_not_called_none() {
+        let blood = |volume_ml| IntraventricularBlood {
+            volume_ml,
+            chambers: [
+                ChamberName::LeftLateral,
+                ChamberName::RightLateral,
+                ChamberName::Third,
+                ChamberName::Fourth,
+            ]
+            .map(|name| Chamber {
+                name,
+                blood_ml: 0.0,
+                filled: 0.0,
+                is_widened: false,
+            }),
+            graeb: 0,
+            ivh_score_without_hydrocephalus: 0,
+        };
+
+        assert!(ventricles(&blood(LEAST_IVH_ML / 2.0)).starts_with("none found"));
+        let counted = ventricles(&blood(2.0 * LEAST_IVH_ML));
+        assert!(
+            counted.contains("mL <small>Graeb 0") && !counted.contains("none found"),
+            "{counted}"
+        );
+    }
 }

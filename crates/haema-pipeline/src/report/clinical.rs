@@ -168,7 +168,7 @@ pub struct IchScoreImaging {
 }
 
 /// Less blood in the ventricles is the edge of a bleed beside them.
-const LEAST_IVH_ML: f64 = 0.1;
+pub(crate) const LEAST_IVH_ML: f64 = 0.1;
 
 impl IchScoreImaging {
     pub(crate) fn of(lesions: &[Lesion], ivh: Option<&IntraventricularBlood>) -> Option<Self> {
