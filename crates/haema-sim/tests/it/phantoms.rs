@@ -90,8 +90,9 @@ proptest! {
             let counted_ml = counted_ml(&body, [0.3, -0.2, 0.1], 15.0, 0.3);
 
             let error_ml = counted_ml - body.volume_ml();
-            // Points are 0.15 mm apart: of a body of 1 mL, 300 000 are counted.
-            let bound_ml = 0.003 * body.volume_ml() + 0.002;
+            // Points are 0.15 mm apart: of a body of 1 mL, 300 000 are counted. The two plane ends of
+            // a C may lie along them, and then gain or lose half a step of 40 mm² each.
+            let bound_ml = 0.003 * body.volume_ml() + 0.006;
             prop_assert!(error_ml.abs() < bound_ml, "{body:?}: {error_ml} mL");
         }
     }
