@@ -57,7 +57,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
     let model = method::trained(args.method, args.model.as_deref())?;
     let options = Options {
-        threshold: None,
+        mask_rule: None,
         threads: args.threads.unwrap_or_else(crate::all_cores),
         masks: [args.baseline_mask.clone(), args.followup_mask.clone()],
         hours: args.hours,

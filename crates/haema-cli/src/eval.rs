@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use haema_io::dataset::Dataset;
 use haema_pipeline::ensemble::Ensemble;
-use haema_pipeline::evaluation::{Evaluation, summary_markdown};
+use haema_pipeline::evaluation::Evaluation;
 use haema_pipeline::model_file::Trained;
 use haema_pipeline::training::{fold_folders, model_in, read_split};
 
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, streams: &mut Streams<'_>) -> Result<Outcome, Cli
     }
     bar.finish_and_clear();
     evaluation.write(&args.out)?;
-    write!(streams.out, "{}", summary_markdown(evaluation.cases()))?;
+    write!(streams.out, "{}", evaluation.summary_markdown())?;
     Ok(Outcome::Done)
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use haema_methods::MaskRule;
 use haema_nn::{Engine, EngineError};
 use haema_pipeline::ensemble::Ensemble;
 use haema_pipeline::input::{self, Source};
@@ -51,9 +52,10 @@ pub(crate) struct Args {
     /// How the network keeps its tensors.
     #[arg(long, value_enum, default_value_t = Precision::Fp32)]
     precision: Precision,
-    /// Above this probability a voxel belongs to the bleed [default: the model's own].
-    #[arg(long, value_name = "P", value_parser = probability)]
-    threshold: Option<f32>,
+    /// Above this probability a voxel belongs to the bleed; of two, such as 0.25,0.8, the second is one
+    /// that each part must pass somewhere [default: the model's own].
+    #[arg(long, value_name = "P[,SEED]")]
+    threshold: Option<MaskRule>,
     /// The DICOM series to take, by its Series Instance UID or the short name that haema info gives
     /// [default: haema chooses and says why].
     #[arg(long, value_name = "UID")]
@@ -117,7 +119,7 @@ pub(crate) fn run(
     let sample = args.sample.then_some(Source::Sample);
     let sources: Vec<Source> = sample.into_iter().chain(input::sources(&args.inputs)).collect();
     let options = Options {
-        threshold: args.threshold,
+        mask_rule: args.threshold,
         threads: args.threads.unwrap_or_else(crate::all_cores),
         save_probability: args.save_probability,
         series: args.series_uid.clone(),
@@ -227,12 +229,5 @@ impl<'a, 'b> Display<'a, 'b> {
             )?;
         }
         Ok(self.written?)
-    }
-}
-
-fn probability(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
-        _ => Err(format!("{text:?} is no probability: wanted more than 0 and at most 1")),
     }
 }

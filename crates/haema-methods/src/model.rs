@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::calibration::Calibration;
 use crate::frame::{Frame, PreprocessError, Preprocessing, Undo};
+use crate::mask_rule::MaskRule;
 use crate::method::Method;
 use crate::recipe::Recipe;
 
@@ -25,6 +26,7 @@ pub struct Model {
     metadata: BTreeMap<String, String>,
     precision: InferencePrecision,
     calibration: Option<Calibration>,
+    mask_rule: MaskRule,
 }
 
 /// Why a file is not a model.
@@ -109,6 +111,7 @@ impl Model {
         };
         let calibration =
             metadata.get("calibration").map(|text| read_calibration(text)).transpose()?;
+        let mask_rule = metadata.get("mask_rule").map(|text| read_mask_rule(text)).transpose()?;
         let name = metadata.get("name").cloned().unwrap_or_else(|| "unnamed".to_owned());
         let sha256 = params.sha256();
         Ok(Self {
@@ -122,6 +125,7 @@ impl Model {
             metadata,
             precision: InferencePrecision::default(),
             calibration,
+            mask_rule: mask_rule.unwrap_or_default(),
         })
     }
 
@@ -186,6 +190,11 @@ impl Model {
     /// How its score becomes the chance of a bleed, where that was fitted.
     pub fn calibration(&self) -> Option<&Calibration> {
         self.calibration.as_ref()
+    }
+
+    /// How its probabilities become a mask, where nobody asks for another way.
+    pub fn mask_rule(&self) -> MaskRule {
+        self.mask_rule
     }
 
     /// What else its file says.
@@ -265,10 +274,11 @@ impl Predicted {
         values.iter().map(|&p| f64::from(p)).sum::<f64>() / n as f64
     }
 
-    /// Volume on the network's grid above `threshold`, mL: what the paper reports.
-    pub fn grid_ml(&self, threshold: f32) -> f64 {
-        let above = self.probability.as_slice().iter().filter(|&&p| p > threshold).count();
-        above as f64 * self.voxel_volume_mm3 / 1000.0
+    /// Volume of the mask on the network's grid, mL: what the paper reports.
+    pub fn grid_ml(&self, rule: MaskRule) -> f64 {
+        let mask = rule.mask(&self.probability);
+        let inside = mask.as_slice().iter().filter(|&&voxel| voxel != 0).count();
+        inside as f64 * self.voxel_volume_mm3 / 1000.0
     }
 
     /// Probabilities on the network's grid.
@@ -292,6 +302,15 @@ fn read_calibration(text: &str) -> Result<Calibration, ModelError> {
         key: "calibration",
         found: text.to_owned(),
         wanted: "a calibration that this version knows",
+    })
+}
+
+fn read_mask_rule(text: &str) -> Result<MaskRule, ModelError> {
+    let read = serde_json::from_str(text).ok().filter(MaskRule::is_sound);
+    read.ok_or_else(|| ModelError::Entry {
+        key: "mask_rule",
+        found: text.to_owned(),
+        wanted: "{\"threshold\":0.25,\"seed_threshold\":0.8}, or other probabilities",
     })
 }
 

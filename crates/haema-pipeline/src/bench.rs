@@ -265,7 +265,7 @@ fn segment_once(
     threads: NonZeroUsize,
 ) -> Result<(Report, f64), BenchError> {
     let options = Options {
-        threshold: None,
+        mask_rule: None,
         threads,
         save_probability: false,
         series: None,

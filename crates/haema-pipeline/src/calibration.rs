@@ -13,7 +13,7 @@ use std::path::Path;
 use haema_eval::Logistic;
 use haema_io::fs;
 use haema_methods::cnn_ds::{Model, ModelError};
-use haema_methods::{CALIBRATION_SCHEMA, Calibration, LeftOut};
+use haema_methods::{CALIBRATION_SCHEMA, Calibration, LeftOut, MaskRule};
 use haema_nn::{Parameters, Precision};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -140,21 +140,36 @@ fn short(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-/// Fits a calibration on a table of cases and writes the model with it into another file. The parameters,
-/// and so the model's SHA-256, stay.
+/// Fits a calibration on a table of cases, where there is one, and writes the model with it, and with a
+/// rule for its mask where one is given, into another file. The parameters, and so the model's SHA-256,
+/// stay.
 ///
 /// # Errors
 ///
 /// [`CalibrateError`].
-pub fn calibrate(model: &Path, cases: &Path, out: &Path) -> Result<Calibration, CalibrateError> {
-    let calibration = fit(&fs::read_to_string(cases, LONGEST)?)?;
+pub fn calibrate(
+    model: &Path,
+    cases: Option<&Path>,
+    mask_rule: Option<MaskRule>,
+    out: &Path,
+) -> Result<Option<Calibration>, CalibrateError> {
+    let calibration = match cases {
+        Some(cases) => Some(fit(&fs::read_to_string(cases, LONGEST)?)?),
+        None => None,
+    };
     let bytes = read_model_bytes(model)?;
     let unusable =
         |error: ModelError| CalibrateError::Model(ModelFileError::Model(Box::new(error)));
     Model::from_bytes(&bytes).map_err(unusable)?;
     let weights = |error| unusable(ModelError::Weights(error));
     let (spec, params, mut metadata) = Parameters::from_bytes(&bytes).map_err(weights)?;
-    metadata.insert("calibration".to_owned(), json_of(&calibration));
+    if let Some(calibration) = &calibration {
+        metadata.insert("calibration".to_owned(), json_of(calibration));
+    }
+    if let Some(rule) = mask_rule {
+        let text = serde_json::to_string(&rule).expect("a rule is plain data");
+        metadata.insert("mask_rule".to_owned(), text);
+    }
     // As wide as they were: four bytes a value do not fit into half precision's file.
     let is_full = bytes.len() >= 4 * params.values().len();
     let precision = if is_full { Precision::F32 } else { Precision::F16 };

@@ -18,6 +18,7 @@ use haema_io::{Identity, ImageFileError, Provenance, SamePatient, nifti};
 use haema_measure::{
     Fate, Growth, Lesion, MeasureError, MeasuredVolume, Whereabouts, kin, labelled_lesions,
 };
+use haema_methods::MaskRule;
 use haema_volume::{
     Components, Connectivity, CtVolume, Freedom, HeadPyramid, LpsMap, RegistrationError, Volume,
     register,
@@ -36,8 +37,8 @@ pub const COMPARE_SCHEMA: &str = "haema.compare/1";
 /// How to compare.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Above this probability a voxel belongs to the bleed; the method's own where none is given.
-    pub threshold: Option<f32>,
+    /// Which voxels belong to the bleed; the method's own rule where none is given.
+    pub mask_rule: Option<MaskRule>,
     /// How many threads; the result does not depend on it.
     pub threads: NonZeroUsize,
     /// Masks to take instead of the method's, of the first and second scan.
@@ -259,9 +260,9 @@ fn visit(
         }
         (mask, GIVEN.to_owned())
     } else {
-        let threshold = options.threshold.unwrap_or_else(|| segmenter.default_threshold());
-        let found = segmenter.segment(&scan.ct, threshold, options.threads)?;
-        let mask = found.probability.map(|&p| u8::from(p > threshold));
+        let rule = options.mask_rule.unwrap_or_else(|| segmenter.mask_rule());
+        let found = segmenter.segment(&scan.ct, rule, options.threads)?;
+        let mask = rule.mask(&found.probability);
         (mask, format!("{} {}", segmenter.method(), segmenter.model_name()))
     };
     let labels = Components::of(&mask, Connectivity::Corners).labels().clone();

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use haema_methods::SegmentError;
+use haema_methods::{MaskRule, SegmentError};
 use haema_volume::CtVolume;
 use sha2::{Digest as _, Sha256};
 
@@ -61,19 +61,19 @@ impl Segmenter for Ensemble<'_> {
         self.members.iter().find_map(|member| member.device())
     }
 
-    fn default_threshold(&self) -> f32 {
-        self.first().default_threshold()
+    fn mask_rule(&self) -> MaskRule {
+        self.first().mask_rule()
     }
 
     fn segment(
         &self,
         ct: &CtVolume,
-        threshold: f32,
+        rule: MaskRule,
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
-        let mut sum = self.first().segment(ct, threshold, threads)?;
+        let mut sum = self.first().segment(ct, rule, threads)?;
         for member in &self.members[1..] {
-            let own = member.segment(ct, threshold, threads)?;
+            let own = member.segment(ct, rule, threads)?;
             let voxels = sum.probability.as_mut_slice().iter_mut();
             voxels.zip(own.probability.as_slice()).for_each(|(sum, own)| *sum += own);
             sum.score += own.score;
@@ -115,7 +115,7 @@ mod tests {
         fn segment(
             &self,
             ct: &CtVolume,
-            _: f32,
+            _: MaskRule,
             _: NonZeroUsize,
         ) -> Result<Segmented, SegmentError> {
             Ok(Segmented {
@@ -138,7 +138,7 @@ mod tests {
         let (low, high) = (Sure(0.25), Sure(0.75));
         let both = Ensemble::new(vec![&low, &high]).unwrap();
 
-        let found = both.segment(&ct, 0.5, NonZeroUsize::MIN).unwrap();
+        let found = both.segment(&ct, MaskRule::default(), NonZeroUsize::MIN).unwrap();
 
         assert!(found.probability.as_slice().iter().all(|&p| p == 0.5));
         assert_eq!((found.score, found.volume_grid_ml), (0.5, 2.0));

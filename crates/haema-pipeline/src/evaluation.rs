@@ -7,12 +7,14 @@
 //! DIR/roc.csv, .svg         telling scans with a bleed from those without
 //! DIR/operating_points.csv  false alarms at each sensitivity
 //! DIR/reliability.csv, .svg whether the chance of a bleed means what it says
+//! DIR/mask_rules.csv         other ways from the probabilities to a mask
 //! DIR/gallery.html          the worst cases, in pictures
 //! ```
 
 mod chart;
 mod detection;
 mod gallery;
+mod mask_rules;
 mod reliability;
 mod summary;
 
@@ -38,6 +40,7 @@ use crate::study::case_row::Drawn;
 use crate::study::table::cell;
 use crate::study::{CaseRow, Table};
 use gallery::Gallery;
+use mask_rules::MaskRules;
 
 /// Why a model cannot be scored.
 #[derive(Debug, Error)]
@@ -130,6 +133,7 @@ const SHORT_SHA256: usize = 12;
 pub struct Evaluation {
     cases: Vec<CaseScore>,
     gallery: Gallery,
+    mask_rules: MaskRules,
 }
 
 impl Evaluation {
@@ -175,11 +179,11 @@ impl Evaluation {
         let reference =
             case.read_label().map_err(read)?.ok_or_else(|| EvalError::NoLabel { id: id() })?;
         let reference = reference.map(|&voxel| u8::from(voxel != 0));
-        let threshold = method.default_threshold();
+        let rule = method.mask_rule();
         let Segmented { probability, score, .. } = method
-            .segment(&ct, threshold, threads)
+            .segment(&ct, rule, threads)
             .map_err(|source| EvalError::Segment { id: id(), source: Box::new(source) })?;
-        let mask = probability.map(|&p| u8::from(p > threshold));
+        let mask = rule.mask(&probability);
         let wanted = Drawn { by: "reference", mask: &reference };
         let found = Drawn { by: method.method(), mask: &mask };
         let patient = case.participant().and_then(|row| row.get(PATIENT)).unwrap_or(case.id());
@@ -205,12 +209,18 @@ impl Evaluation {
             model: sha256[..sha256.len().min(SHORT_SHA256)].to_owned(),
         };
         self.gallery.add(&scored, &ct, &reference, &mask);
+        self.mask_rules.add(&scored.row.patient, &probability, &reference, ct.grid());
         Ok(scored)
     }
 
     /// The cases, by their ids.
     pub fn cases(&self) -> &[CaseScore] {
         &self.cases
+    }
+
+    /// Every table as text, with what another way to a mask would change.
+    pub fn summary_markdown(&self) -> String {
+        format!("{}\n{}\n", summary_markdown(&self.cases), self.mask_rules.sentence())
     }
 
     /// Writes every table, figure and page into a folder.
@@ -225,7 +235,8 @@ impl Evaluation {
         let calibration = reliability_of(cases);
         let files = [
             ("cases.csv", cases_table(cases).csv()),
-            ("summary.md", summary_markdown(cases)),
+            ("summary.md", self.summary_markdown()),
+            ("mask_rules.csv", self.mask_rules.table().csv()),
             ("strata.csv", summary::strata(cases).csv()),
             ("roc.csv", detection::roc_table(&detectors).csv()),
             ("roc.svg", detection::roc_svg(&detectors)),

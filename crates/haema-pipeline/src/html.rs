@@ -16,6 +16,7 @@ mod view;
 use std::fmt::Write as _;
 
 use haema_measure::format_ml;
+use haema_methods::MaskRule;
 use haema_nn::InferencePrecision;
 
 use crate::report::{Chance, Hemorrhage, Input, RESEARCH_USE, Report, Series};
@@ -135,15 +136,24 @@ fn numbers(report: &Report) -> String {
     };
     let mut page = format!(
         "<p class=\"verdict\">{verdict} {}</p>\n<p class=\"volume\">{volume}</p>\n\
-         <p class=\"score\">{}; a voxel counts above {:.2}</p>\n",
+         <p class=\"score\">{}; a voxel counts above {}</p>\n",
         clinical::gate_line(&report.gate),
         chance(report.hemorrhage),
-        report.receipt.settings.threshold,
+        rule_in_words(report.receipt.settings.mask_rule()),
     );
     if !report.hemorrhage.present {
         page += "<p class=\"caution\">An empty mask does not exclude a bleed.</p>\n";
     }
     page
+}
+
+fn rule_in_words(rule: MaskRule) -> String {
+    let MaskRule { threshold, seed_threshold } = rule;
+    if seed_threshold > threshold {
+        format!("{threshold:.2}, in a part that passes {seed_threshold:.2} somewhere")
+    } else {
+        format!("{threshold:.2}")
+    }
 }
 
 fn chance(found: Hemorrhage) -> String {

@@ -9,6 +9,7 @@ pub use gate::{Check, CheckOutcome, Gate, Verdict};
 pub use haema_measure::{
     Compartment, Doubt, Extent, Lesion, Location, Place, Share, Side, SliceRange, Whereabouts,
 };
+use haema_methods::MaskRule;
 use haema_nn::InferencePrecision;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,7 @@ pub struct Model {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hemorrhage {
-    /// Whether any voxel is above the threshold.
+    /// Whether any voxel belongs to it.
     pub present: bool,
     /// Score of the whole scan in 0..1: the mean of the highest probabilities over 0.2 mL. It ranks
     /// scans; it is not calibrated to be the chance of a bleed.
@@ -221,8 +222,10 @@ pub struct Receipt {
 pub struct Settings {
     /// The method, such as `cnn-ds`.
     pub method: String,
-    /// A voxel belongs to the bleed above this probability.
-    pub threshold: f64,
+    /// A voxel may belong to the bleed above this probability.
+    pub threshold: f32,
+    /// A part belongs to the bleed where a voxel of it is above this probability.
+    pub seed_threshold: f32,
     /// Whether `probability.nii.gz` is written too.
     pub save_probability: bool,
     /// Fingerprint of the series that was asked for by its UID, where one was.
@@ -239,6 +242,13 @@ pub struct Settings {
     /// Fingerprint of how the score became a chance, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<String>,
+}
+
+impl Settings {
+    /// Which voxels belong to the bleed.
+    pub fn mask_rule(&self) -> MaskRule {
+        MaskRule { threshold: self.threshold, seed_threshold: self.seed_threshold }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

@@ -1,7 +1,7 @@
 //! Scans in, folders with masks and reports out: what `haema segment` does.
 //!
 //! ```text
-//! source → read → gate → method → threshold → measure → write
+//! source → read → gate → method → mask rule → measure → write
 //! ```
 //!
 //! Every input is worked on by itself: what goes wrong with one is reported and never stops the
@@ -22,6 +22,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use haema_io::fs::{self, FsError};
+use haema_methods::MaskRule;
 use thiserror::Error;
 
 pub use case::CaseError;
@@ -43,8 +44,8 @@ pub const WORKLIST_FILE: &str = "worklist.csv";
 /// How to segment.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Above this probability a voxel belongs to the bleed; the method's own where none is given.
-    pub threshold: Option<f32>,
+    /// Which voxels belong to the bleed; the method's own rule where none is given.
+    pub mask_rule: Option<MaskRule>,
     /// How many threads; the result does not depend on it.
     pub threads: NonZeroUsize,
     /// Whether to write `probability.nii.gz`.
@@ -62,10 +63,11 @@ pub struct Options {
 
 impl Options {
     fn settings(&self, segmenter: &dyn Segmenter) -> Settings {
-        let threshold = self.threshold.unwrap_or_else(|| segmenter.default_threshold());
+        let rule = self.mask_rule.unwrap_or_else(|| segmenter.mask_rule());
         Settings {
             method: segmenter.method().to_owned(),
-            threshold: f64::from(threshold),
+            threshold: rule.threshold,
+            seed_threshold: rule.seed_threshold,
             save_probability: self.save_probability,
             series: self.series.as_deref().map(job::pseudonym),
             precision: segmenter.precision(),

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use haema_methods::pitchperfect::Pitchperfect;
-use haema_methods::{Calibration, Method, Model, SegmentError};
+use haema_methods::{Calibration, MaskRule, Method, Model, SegmentError};
 use haema_nn::{Cpu, Engine, InferencePrecision};
 use haema_volume::{CtVolume, Volume};
 
@@ -31,9 +31,9 @@ pub trait Segmenter {
         InferencePrecision::Fp32
     }
 
-    /// Above this probability a voxel belongs to the bleed, where nobody asks for another.
-    fn default_threshold(&self) -> f32 {
-        0.5
+    /// Which voxels belong to the bleed, where nobody asks for another rule.
+    fn mask_rule(&self) -> MaskRule {
+        MaskRule::default()
     }
 
     /// How the score of a scan becomes the chance of a bleed, where that was fitted.
@@ -43,7 +43,7 @@ pub trait Segmenter {
 
     /// Gives each voxel its probability of being bleed.
     ///
-    /// * `threshold` — only for [`Segmented::volume_grid_ml`].
+    /// * `rule` — only for [`Segmented::volume_grid_ml`].
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ pub trait Segmenter {
     fn segment(
         &self,
         ct: &CtVolume,
-        threshold: f32,
+        rule: MaskRule,
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError>;
 }
@@ -63,7 +63,7 @@ pub struct Segmented {
     pub probability: Volume<f32>,
     /// How much the whole scan looks as if it had a bleed, in 0..1.
     pub score: f64,
-    /// Volume of the voxels above the threshold on the network's own grid.
+    /// Volume of the mask on the network's own grid.
     pub volume_grid_ml: f64,
     /// Milliseconds from Hounsfield units to the network's input.
     pub preprocess_ms: f64,
@@ -90,6 +90,10 @@ impl Segmenter for Model {
         self.precision()
     }
 
+    fn mask_rule(&self) -> MaskRule {
+        Self::mask_rule(self)
+    }
+
     fn calibration(&self) -> Option<&Calibration> {
         Self::calibration(self)
     }
@@ -97,11 +101,11 @@ impl Segmenter for Model {
     fn segment(
         &self,
         ct: &CtVolume,
-        threshold: f32,
+        rule: MaskRule,
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
         let cpu = Cpu { threads: threads.get(), precision: self.precision() };
-        segment_on(self, ct, (threshold, threads), &cpu)
+        segment_on(self, ct, (rule, threads), &cpu)
     }
 }
 
@@ -131,6 +135,10 @@ impl Segmenter for OnEngine<'_> {
         self.engine.device()
     }
 
+    fn mask_rule(&self) -> MaskRule {
+        self.model.mask_rule()
+    }
+
     fn calibration(&self) -> Option<&Calibration> {
         self.model.calibration()
     }
@@ -138,10 +146,10 @@ impl Segmenter for OnEngine<'_> {
     fn segment(
         &self,
         ct: &CtVolume,
-        threshold: f32,
+        rule: MaskRule,
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
-        segment_on(self.model, ct, (threshold, threads), self.engine)
+        segment_on(self.model, ct, (rule, threads), self.engine)
     }
 }
 
@@ -167,14 +175,14 @@ impl Segmenter for PitchperfectModel {
         &self.sha256
     }
 
-    fn default_threshold(&self) -> f32 {
-        self.model.cutoff()
+    fn mask_rule(&self) -> MaskRule {
+        MaskRule::above(self.model.cutoff())
     }
 
     fn segment(
         &self,
         ct: &CtVolume,
-        _: f32,
+        _: MaskRule,
         threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
         let found = self.model.segment(ct, threads)?;
@@ -192,7 +200,7 @@ impl Segmenter for PitchperfectModel {
 fn segment_on(
     model: &Model,
     ct: &CtVolume,
-    (threshold, threads): (f32, NonZeroUsize),
+    (rule, threads): (MaskRule, NonZeroUsize),
     engine: &dyn Engine,
 ) -> Result<Segmented, SegmentError> {
     let start = Instant::now();
@@ -200,7 +208,7 @@ fn segment_on(
     let prepared_at = Instant::now();
     let predicted = model.predict_on(prepared, engine, threads)?;
     let predicted_at = Instant::now();
-    let (score, volume_grid_ml) = (predicted.score(), predicted.grid_ml(threshold));
+    let (score, volume_grid_ml) = (predicted.score(), predicted.grid_ml(rule));
     let probability = predicted.restore()?;
     let ms = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1000.0;
     Ok(Segmented {

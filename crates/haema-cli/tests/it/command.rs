@@ -13,7 +13,7 @@ fn wrong_arguments_end_with_2_and_say_what_was_wanted() {
 
     for (line, wanted) in [
         ("segment", "the following required arguments were not provided"),
-        ("segment a --out out --threshold 1.5", "wanted more than 0 and at most 1"),
+        ("segment a --out out --threshold 1.5", "wanted a probability from 0 to below 1"),
         ("segment a --out out --threads 0", "wanted 1 or more"),
         ("segment a --out out --method guess", "possible values: cnn-ds"),
         ("segments a", "a similar subcommand exists: 'segment'"),

@@ -26,7 +26,7 @@ fn the_short_help_names_every_command() {
       tune       Searches settings for `haema train`: depth, learning rate and dropout, by the
                  validation loss
       eval       Scores a method on cases of a dataset: a table of cases, and figures with intervals
-      calibrate  Teaches a model what chance of a bleed its score stands for
+      calibrate  Teaches a model what its probabilities mean: the chance of a bleed, and the mask
       export     Writes a model in a form that other programs read
       bench      Times the network alone, and the whole way from DICOM files to written results
       selftest   Measures phantoms of known volume, and says how near it comes
@@ -96,8 +96,9 @@ fn segment_tells_what_it_takes_and_leaves() {
               
               [default: fp32]
 
-          --threshold <P>
-              Above this probability a voxel belongs to the bleed [default: the model's own]
+          --threshold <P[,SEED]>
+              Above this probability a voxel belongs to the bleed; of two, such as 0.25,0.8, the second
+              is one that each part must pass somewhere [default: the model's own]
 
           --series-uid <UID>
               The DICOM series to take, by its Series Instance UID or the short name that haema info

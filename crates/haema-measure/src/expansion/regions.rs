@@ -185,21 +185,33 @@ impl Cut {
             && (y - 1..=y + 1).all(|y| (x - 1..=x + 1).all(|x| self.core[y * columns + x] != 0))
     }
 
-    fn distance_mm(&self, a: usize, b: usize) -> f64 {
-        let columns = self.size[1];
-        let way = |n: usize, m: usize, mm: f64| (n as f64 - m as f64) * mm;
-        way(a / columns, b / columns, self.pixel_mm[0]).hypot(way(
-            a % columns,
-            b % columns,
-            self.pixel_mm[1],
-        ))
+    /// Ways in rows and columns to the pixels within [`BORDER_MM`].
+    fn ways_to_border(&self) -> Vec<[isize; 2]> {
+        let reach = self.pixel_mm.map(|mm| (BORDER_MM / mm) as isize);
+        let near = |y: isize, x: isize| {
+            let way_mm = (y as f64 * self.pixel_mm[0]).hypot(x as f64 * self.pixel_mm[1]);
+            way_mm <= BORDER_MM
+        };
+        let row =
+            |y: isize| (-reach[1]..=reach[1]).filter(move |&x| near(y, x)).map(move |x| [y, x]);
+        (-reach[0]..=reach[0]).flat_map(row).collect()
     }
 
+    /// How much denser the rest is than the part, each within [`BORDER_MM`] of the other.
     fn step_at_border_hu(&self, dark: &[usize], bright: &[usize]) -> f64 {
+        let ways = self.ways_to_border();
+        let [rows, columns] = self.size;
         let near = |from: &[usize], to: &[usize]| {
-            let near =
-                from.iter().filter(|&&a| to.iter().any(|&b| self.distance_mm(a, b) <= BORDER_MM));
-            mean(near.map(|&i| self.smooth_hu[i]))
+            let mut is_there = vec![false; rows * columns];
+            to.iter().for_each(|&i| is_there[i] = true);
+            let is_beside = |i: usize| {
+                ways.iter().any(|&[down, right]| {
+                    let y = (i / columns).checked_add_signed(down).filter(|&y| y < rows);
+                    let x = (i % columns).checked_add_signed(right).filter(|&x| x < columns);
+                    y.zip(x).is_some_and(|(y, x)| is_there[y * columns + x])
+                })
+            };
+            mean(from.iter().filter(|&&i| is_beside(i)).map(|&i| self.smooth_hu[i]))
         };
         near(bright, dark) - near(dark, bright)
     }

@@ -122,10 +122,14 @@ fn the_calibrated_model_keeps_its_parameters_and_tells_chances() {
         fs::write_atomic(&path(name), &bytes).unwrap();
         fs::write_atomic(&path("cases.csv"), drawn(54, [0.0, 2.0], 3).as_bytes()).unwrap();
 
-        let calibration = calibrate(&path(name), &path("cases.csv"), &path("out")).unwrap();
+        let rule = MaskRule { threshold: 0.25, seed_threshold: 0.8 };
+        let cases = path("cases.csv");
+        let calibration = calibrate(&path(name), Some(&cases), Some(rule), &path("out")).unwrap();
 
         let written = crate::model_file::read_model(&path("out")).unwrap();
-        assert_eq!(written.calibration(), Some(&calibration));
+        assert!(calibration.is_some());
+        assert_eq!(written.calibration(), calibration.as_ref());
+        assert_eq!(written.mask_rule(), rule);
         assert_eq!(written.sha256(), model.sha256());
         let [before, after] =
             [path(name), path("out")].map(|p| std::fs::metadata(p).unwrap().len());

@@ -1,5 +1,6 @@
 //! Pairs with known growth.
 
+use haema_methods::MaskRule;
 use haema_methods::cnn_ds::SegmentError as MethodError;
 use haema_sim::{HeadOptions, SimulatedHead, simulate_head};
 use tempfile::TempDir;
@@ -24,7 +25,12 @@ impl Segmenter for NoMethod {
         ""
     }
 
-    fn segment(&self, _: &CtVolume, _: f32, _: NonZeroUsize) -> Result<Segmented, MethodError> {
+    fn segment(
+        &self,
+        _: &CtVolume,
+        _: MaskRule,
+        _: NonZeroUsize,
+    ) -> Result<Segmented, MethodError> {
         panic!("the masks are given")
     }
 }
@@ -58,7 +64,7 @@ impl Bench {
         let scans =
             ["before", "now"].map(|name| Source::Path(self.path(&format!("{name}.nii.gz"))));
         let options = Options {
-            threshold: None,
+            mask_rule: None,
             threads: NonZeroUsize::new(2).unwrap(),
             masks: masks.map(|name| Some(self.path(&format!("{name}-mask.nii.gz")))),
             hours: Some(4.0),

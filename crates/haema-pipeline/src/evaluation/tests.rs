@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use haema_eval::{LesionCounts, Overlap, ReferenceLesion};
 use haema_io::dataset::Dataset;
-use haema_methods::SegmentError;
+use haema_methods::{MaskRule, SegmentError};
 use haema_volume::{CtVolume, Volume};
 
 use super::reliability::{count, error_if_perfect};
@@ -209,7 +209,12 @@ impl Segmenter for Bright {
         "0123456789abcdef"
     }
 
-    fn segment(&self, ct: &CtVolume, _: f32, _: NonZeroUsize) -> Result<Segmented, SegmentError> {
+    fn segment(
+        &self,
+        ct: &CtVolume,
+        _: MaskRule,
+        _: NonZeroUsize,
+    ) -> Result<Segmented, SegmentError> {
         let probability: Volume<f32> = ct.voxels_hu().map(|&hu| if hu > 50.0 { 0.9 } else { 0.1 });
         Ok(Segmented {
             probability,
@@ -244,6 +249,8 @@ fn an_evaluation_leaves_its_tables_figures_and_pictures() {
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
     assert!(read("gallery.html").contains("no mask is wrong anywhere"));
     assert!(read("summary.md").contains("| mean Dice, cases with a bleed | 2 | 1.000 |"));
+    assert!(read("summary.md").contains("has the best mean, 1.000; chosen for each patient"));
+    assert!(read("mask_rules.csv").starts_with("threshold,seed_threshold,agreement,"));
     assert!(read("cases.csv").lines().nth(1).unwrap().ends_with(",0123456789ab"));
     for svg in ["roc.svg", "reliability.svg"] {
         assert!(read(svg).starts_with("<svg xmlns=") && read(svg).ends_with("</svg>\n"));

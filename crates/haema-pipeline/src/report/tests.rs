@@ -153,6 +153,7 @@ fn settings() -> Settings {
     Settings {
         method: "cnn-ds".to_owned(),
         threshold: 0.5,
+        seed_threshold: 0.5,
         save_probability: false,
         series: None,
         precision: haema_nn::InferencePrecision::Fp32,

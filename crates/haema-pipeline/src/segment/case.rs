@@ -114,8 +114,8 @@ impl Task<'_> {
         let scan = input::read(self.source, self.options.series.as_deref())?;
         let gate = gate::check(&scan.ct, self.options.threads)?;
         let read_ms = ms_since(reading);
-        let threshold = self.settings.threshold as f32;
-        let segmented = segmenter.segment(&scan.ct, threshold, self.options.threads)?;
+        let rule = self.settings.mask_rule();
+        let segmented = segmenter.segment(&scan.ct, rule, self.options.threads)?;
         let timing = Timing {
             read: round3(read_ms),
             preprocess: round3(segmented.preprocess_ms),
@@ -124,7 +124,7 @@ impl Task<'_> {
             ..Timing::default()
         };
         let measuring = Instant::now();
-        let findings = Findings::new(scan, segmented.probability, threshold);
+        let findings = Findings::new(scan, segmented.probability, rule);
         let context = Context {
             whereabouts: self.whereabouts(&findings),
             gate,

@@ -7,6 +7,7 @@ use haema_measure::{
     Extent, Location, MeasureError, Share, Whereabouts, labelled_lesions, share_beside, volume_ml,
     volume_soft_ml,
 };
+use haema_methods::MaskRule;
 use haema_volume::{Components, Connectivity, Grid, Volume};
 use sha2::{Digest as _, Sha256};
 
@@ -35,14 +36,14 @@ pub(crate) struct Findings {
     pub(crate) scan: Scan,
     /// On the scan's grid.
     pub(crate) probability: Volume<f32>,
-    /// 1 where the probability is above the threshold, 0 elsewhere.
+    /// 1 in the bleed, 0 elsewhere.
     pub(crate) mask: Volume<u8>,
 }
 
 impl Findings {
     /// What a probability says of a scan.
-    pub(crate) fn new(scan: Scan, probability: Volume<f32>, threshold: f32) -> Self {
-        let mask = probability.map(|&p| u8::from(p > threshold));
+    pub(crate) fn new(scan: Scan, probability: Volume<f32>, rule: MaskRule) -> Self {
+        let mask = rule.mask(&probability);
         Self { scan, probability, mask }
     }
 

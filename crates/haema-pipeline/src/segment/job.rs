@@ -92,10 +92,11 @@ mod tests {
 
     use super::*;
 
-    fn settings(threshold: f64) -> Settings {
+    fn settings(threshold: f32) -> Settings {
         Settings {
             method: "cnn-ds".to_owned(),
             threshold,
+            seed_threshold: threshold,
             save_probability: false,
             series: None,
             precision: InferencePrecision::Fp32,
@@ -118,6 +119,8 @@ mod tests {
 
         assert_eq!(of(0.5, "aa"), first);
         assert_ne!(of(0.6, "aa"), first);
+        let sure = Settings { seed_threshold: 0.8, ..settings(0.5) };
+        assert_ne!(fingerprint(&source, &sure, "aa").unwrap(), first);
         assert_ne!(of(0.5, "bb"), first);
         let half = Settings { precision: InferencePrecision::Bf16, ..settings(0.5) };
         assert_ne!(fingerprint(&source, &half, "aa").unwrap(), first);

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use haema_io::nifti;
+use haema_methods::MaskRule;
 use haema_methods::cnn_ds::SegmentError as MethodError;
 use haema_methods::frame::{Crop, Frame, Preprocessing};
 use haema_sim::{HeadOptions, simulate_head};
@@ -35,7 +36,12 @@ impl Segmenter for Bright {
         "00"
     }
 
-    fn segment(&self, ct: &CtVolume, _: f32, _: NonZeroUsize) -> Result<Segmented, MethodError> {
+    fn segment(
+        &self,
+        ct: &CtVolume,
+        _: MaskRule,
+        _: NonZeroUsize,
+    ) -> Result<Segmented, MethodError> {
         self.calls.set(self.calls.get() + 1);
         let is_bright = |hu: &f32| (60.0..90.0).contains(hu);
         Ok(Segmented {
@@ -78,7 +84,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let options = Options {
-            threshold: None,
+            mask_rule: None,
             threads: NonZeroUsize::MIN,
             save_probability: false,
             series: None,
@@ -151,7 +157,12 @@ impl Segmenter for Known {
         "00"
     }
 
-    fn segment(&self, _: &CtVolume, _: f32, _: NonZeroUsize) -> Result<Segmented, MethodError> {
+    fn segment(
+        &self,
+        _: &CtVolume,
+        _: MaskRule,
+        _: NonZeroUsize,
+    ) -> Result<Segmented, MethodError> {
         Ok(Segmented {
             probability: self.0.map(|&voxel| f32::from(voxel)),
             score: 1.0,
@@ -267,7 +278,7 @@ fn other_settings_and_a_changed_scan_are_done_anew_in_the_same_folder() {
     let source = bench.scan("head.nii.gz", &hu);
     bench.run(std::slice::from_ref(&source));
 
-    bench.options.threshold = Some(0.8);
+    bench.options.mask_rule = Some(MaskRule::above(0.8));
     assert_eq!(bench.run(std::slice::from_ref(&source)).done, 1);
     let report = bench.report("head");
     assert_eq!((report.volume_ml, report.hemorrhage.present), (0.0, false));
@@ -382,13 +393,14 @@ impl Segmenter for ThereAndBack {
     fn segment(
         &self,
         ct: &CtVolume,
-        threshold: f32,
+        rule: MaskRule,
         _: NonZeroUsize,
     ) -> Result<Segmented, MethodError> {
         let preprocessing = Preprocessing { crop: Crop::None, ..Preprocessing::recommended() };
         let frame = Frame::plan(ct, &preprocessing)?;
         let probability = frame.image(ct)?.map(|&bright| if bright < 0.9 { bright } else { 0.0 });
-        let voxels = probability.as_slice().iter().filter(|&&p| p > threshold).count();
+        let mask = rule.mask(&probability);
+        let voxels = mask.as_slice().iter().filter(|&&voxel| voxel != 0).count();
         let volume_grid_ml = voxels as f64 * frame.voxel_volume_mm3() / 1000.0;
         let probability = frame.into_undo().restore(&probability)?;
         let nothing_ms = 0.0;

@@ -93,10 +93,11 @@ fn measure(
 ) -> Result<(), SelftestError> {
     line.failures.extend(voxel_failures(case, expected, &scan)?);
     line.failures.extend(missing_failures(case, &scan));
-    let threshold = HalfHeight.default_threshold();
+    let rule = HalfHeight.mask_rule();
     let settings = Settings {
         method: HalfHeight.method().to_owned(),
-        threshold: f64::from(threshold),
+        threshold: rule.threshold,
+        seed_threshold: rule.seed_threshold,
         save_probability: false,
         series: None,
         precision: HalfHeight.precision(),
@@ -105,9 +106,9 @@ fn measure(
         calibration: None,
     };
     let segmented = HalfHeight
-        .segment(&scan.ct, threshold, NonZeroUsize::MIN)
+        .segment(&scan.ct, rule, NonZeroUsize::MIN)
         .expect("the share of body is worked out on the scan's own grid");
-    let findings = Findings::new(scan, segmented.probability, threshold);
+    let findings = Findings::new(scan, segmented.probability, rule);
     let context = Context {
         whereabouts: Err("a phantom has no places".to_owned()),
         gate: Gate::new(Vec::new()),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use haema_methods::cnn_ds::SegmentError;
+use haema_methods::{MaskRule, SegmentError};
 use haema_sim::phantom::{BODY_HU, WATER_HU};
 use haema_volume::CtVolume;
 
@@ -27,7 +27,7 @@ impl Segmenter for HalfHeight {
     fn segment(
         &self,
         ct: &CtVolume,
-        _threshold: f32,
+        _rule: MaskRule,
         _threads: NonZeroUsize,
     ) -> Result<Segmented, SegmentError> {
         let share = |&hu: &f32| ((hu - WATER_HU) / (BODY_HU - WATER_HU)).clamp(0.0, 1.0);

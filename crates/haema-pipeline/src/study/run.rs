@@ -260,17 +260,17 @@ fn segment_one(
         Err(error) => return Ok(Err(reason(&error))),
     };
     let segmenter = model.segmenter();
-    let threshold = segmenter.default_threshold();
-    let mut found = segmenter.segment(&ct, threshold, order.threads);
+    let rule = segmenter.mask_rule();
+    let mut found = segmenter.segment(&ct, rule, order.threads);
     if !*is_warm && found.is_ok() {
         *is_warm = true;
-        found = segmenter.segment(&ct, threshold, order.threads);
+        found = segmenter.segment(&ct, rule, order.threads);
     }
     let found = match found {
         Ok(found) => found,
         Err(error) => return Ok(Err(reason(&error))),
     };
-    let mask = found.probability.map(|&p| u8::from(p > threshold));
+    let mask = rule.mask(&found.probability);
     nifti::write_mask(&mask_path, &mask, ct.grid())?;
     let times = Times {
         preprocess_ms: found.preprocess_ms,
