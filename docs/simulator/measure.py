@@ -87,11 +87,13 @@ def case_figures(case, dataset):
         healthy = ~ndimage.binary_dilation(mask[:, :, z], iterations=12)
         tissue.append(smooth[(depth_mm > 6) & healthy & (smooth > 20) & (smooth < 46)])
         fluid.append(smooth[(depth_mm > 22) & healthy & (smooth < 14)])
-        within = ndimage.binary_erosion(mask[:, :, z], iterations=max(1, int(1.6 / pixel_mm)))
-        blood.append(seen[within])
         noise = noise_of(seen, depth_mm, pixel_mm)
         if noise is not None:
             noises.append(noise)
+    # Bleeds are few: those of all heights count.
+    for z in range(int(0.2 * depth), int(0.95 * depth)):
+        within = ndimage.binary_erosion(mask[:, :, z], iterations=max(1, int(1.6 / pixel_mm)))
+        blood.append(np.clip(hu[:, :, z], -18, 97)[within])
     tissue, fluid, blood, bone = (np.concatenate(v or [np.zeros(0)]) for v in (tissue, fluid, blood, bone))
     figures = {}
     if tissue.size > 5000:

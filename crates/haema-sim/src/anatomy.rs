@@ -136,14 +136,18 @@ pub enum AnatomyError {
     /// Numbers that are no label we know.
     #[error(
         "labels {found} are unknown: wanted FreeSurfer's brain labels and 500 to 530 around it, \
-         as in the label maps of SynthSeg"
+         as in the label maps of SynthSeg; renumber these labels, or set them to 0 where they are no part of a \
+         head"
     )]
     UnknownLabels {
         /// The first of them, in order.
         found: Labels,
     },
     /// A part without which there is no head.
-    #[error("{found_ml:.0} mL of {part}: wanted at least {wanted_ml:.0} mL (labels {labels})")]
+    #[error(
+        "{found_ml:.0} mL of {part}: wanted at least {wanted_ml:.0} mL (labels {labels}); take maps of \
+         the whole head, or leave them out for heads that haema makes itself"
+    )]
     PartMissing {
         /// What is missing.
         part: &'static str,
@@ -167,7 +171,10 @@ pub enum AnatomyError {
         wanted: &'static str,
     },
     /// Voxels too large to show a cortex, or a field too small or too large for a head.
-    #[error("voxels of {found_mm:?} mm [z, y, x]: wanted at most {wanted_mm} mm along each axis")]
+    #[error(
+        "voxels of {found_mm:?} mm [z, y, x]: wanted at most {wanted_mm} mm along each axis; resample \
+         the map to 1 mm, nearest neighbour"
+    )]
     TooCoarse {
         /// Voxel size.
         found_mm: [f64; 3],

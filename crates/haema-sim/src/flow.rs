@@ -29,11 +29,12 @@ const VENTRICLES_GIVE: f32 = 2.0;
 /// sooner than its folds close. Set so that midlines shift as far as they do in patients, see the table
 /// in docs/simulator.
 const BESIDE_GIVES: f32 = 0.4;
-/// The same for bleeds between brain and skull, which lie along the whole hemisphere.
-const OUTSIDE_GIVES: f32 = 0.1;
-/// Share of brain that leaves where CSF does not make enough room: blood in its vessels, and some of the
-/// fluid that young heads, all sulci closed, have too little of here.
-const VESSELS: f32 = 0.05;
+/// The same of what lies below the tentorium and around the brainstem, against what lies above.
+const FOSSA_GIVES: f32 = 0.2;
+/// How far that lies below the foramina of Monro.
+const ABOVE_FOSSA_MM: f32 = 24.0;
+/// At this level all have given all.
+const MOST_LEVEL: f32 = 3e4;
 /// As wide as this on either side, CSF belongs to neither half.
 const MIDDLE_MM: f32 = 6.0;
 /// Steps along the velocity.
@@ -70,10 +71,11 @@ impl Flow {
             nearest.is_some_and(|node| head.share(node, CAVITY) > 0.5)
         };
         let within = largest_part(&lattice, (0..lattice.len()).map(is_within).collect());
-        let left_of = |node| source(lattice.point(lattice.index(node)))[0];
-        let left_mm: Vec<f32> = (0..lattice.len()).map(left_of).collect();
-        let beside_gives = BESIDE_GIVES + outside_brain * (OUTSIDE_GIVES - BESIDE_GIVES);
-        let sources = sources_mm3(head, (blood_mm3, beside_gives), &lattice, (&within, &left_mm));
+        let place_of = |node| source(lattice.point(lattice.index(node)));
+        let places: Vec<[f32; 3]> = (0..lattice.len()).map(place_of).collect();
+        let fossa_mm = anatomy.middle_mm[2] - ABOVE_FOSSA_MM;
+        let gives = Gives::of(outside_brain);
+        let sources = sources_mm3(head, blood_mm3, gives, (&lattice, &within), (&places, fossa_mm));
         let links = Links::between(&lattice, &within, |a, b| {
             let tissue = |t: f32| {
                 let point = std::array::from_fn(|axis| a[axis] + t * (b[axis] - a[axis]));
@@ -129,16 +131,46 @@ fn largest_part(lattice: &Lattice, within: Vec<bool>) -> Vec<bool> {
     parts.mask_of(largest).as_slice().iter().map(|&voxel| voxel != 0).collect()
 }
 
+/// How easily tissue makes room, against CSF far from the bleed.
+#[derive(Debug, Clone, Copy)]
+struct Gives {
+    /// What lies on the bleed's own side.
+    beside: f32,
+    /// Brain itself, against CSF at the same place.
+    brain: f32,
+    /// Share of the brain that can leave: blood in its vessels, and some of the fluid that young heads, all
+    /// sulci closed, have too little of here.
+    vessels: f32,
+}
+
+const IN_BRAIN: Gives = Gives { beside: BESIDE_GIVES, brain: 0.002, vessels: 0.05 };
+/// Bleeds between brain and skull lie along the whole hemisphere and move it as one: the far side of the
+/// brain is pressed empty before the folds beside the bleed close.
+const OUTSIDE_BRAIN: Gives = Gives { beside: 0.05, brain: 0.3, vessels: 0.08 };
+
+impl Gives {
+    /// * `outside_brain` — the share of the blood that came between brain and skull.
+    fn of(outside_brain: f32) -> Self {
+        let between = |a: f32, b: f32| a + outside_brain * (b - a);
+        Self {
+            beside: between(IN_BRAIN.beside, OUTSIDE_BRAIN.beside),
+            brain: between(IN_BRAIN.brain, OUTSIDE_BRAIN.brain),
+            vessels: between(IN_BRAIN.vessels, OUTSIDE_BRAIN.vessels),
+        }
+    }
+}
+
 /// Blood comes, and as much CSF leaves, or blood from the brain's vessels where that is not enough:
 /// mm³ in the volume of each node.
 ///
-/// * `beside_gives` — how easily the bleed's own side gives way, against the other.
-/// * `left_mm` — how far each node lies to the left of the middle, in the anatomy.
+/// * `places` — where each node lies in the anatomy.
+/// * `fossa_mm` — the height below which the posterior fossa and the cisterns at the base lie.
 fn sources_mm3(
     head: &Head,
-    (blood_mm3, beside_gives): (&[f32], f32),
-    lattice: &Lattice,
-    (within, left_mm): (&[bool], &[f32]),
+    blood_mm3: &[f32],
+    gives: Gives,
+    (lattice, within): (&Lattice, &[bool]),
+    (places, fossa_mm): (&[[f32; 3]], f32),
 ) -> Vec<f32> {
     let [mut blood, mut csf, mut brain] = std::array::from_fn(|_| vec![0.0_f32; lattice.len()]);
     let node_mm3 = head.lattice.node_mm3() as f32;
@@ -153,25 +185,29 @@ fn sources_mm3(
             // Ventricles give way more easily than sulci: they are further from the bone.
             let spare = head.share(offset, CSF) + VENTRICLES_GIVE * head.share(offset, VENTRICLE);
             csf[node] += node_mm3 * CSF_TO_GIVE * spare;
-            brain[node] += node_mm3 * VESSELS * head.share(offset, BRAIN);
+            brain[node] += node_mm3 * gives.vessels * head.share(offset, BRAIN);
         }
     }
     let total = |part: &[f32]| part.iter().sum::<f32>();
-    let of_left = |node: usize| smooth_step(-MIDDLE_MM, MIDDLE_MM, left_mm[node]);
+    let of_left = |node: usize| smooth_step(-MIDDLE_MM, MIDDLE_MM, places[node][0]);
     let blood_total = total(&blood);
     let left_mm3: f32 = blood.iter().enumerate().map(|(node, mm3)| of_left(node) * mm3).sum();
     let left_share = left_mm3 / blood_total.max(f32::MIN_POSITIVE);
-    let gives = |node: usize| {
+    let ease = |node: usize| {
         let of_left = of_left(node);
         let beside = left_share * of_left + (1.0 - left_share) * (1.0 - of_left);
-        1.0 - (1.0 - beside_gives) * beside
+        let below = smooth_step(fossa_mm + MIDDLE_MM, fossa_mm - MIDDLE_MM, places[node][2]);
+        (1.0 - (1.0 - gives.beside) * beside) * (1.0 - (1.0 - FOSSA_GIVES) * below)
     };
-    let gives: Vec<f32> = (0..lattice.len()).map(gives).collect();
-    let from_csf = give(&csf, &gives, blood_total);
-    let from_brain = give(&brain, &gives, blood_total - total(&from_csf));
+    let ease: Vec<f32> = (0..lattice.len()).map(ease).collect();
+    // The far side of the brain gives before the folds beside a bleed do.
+    let has: Vec<f32> = csf.into_iter().chain(brain).collect();
+    let of_brain = ease.iter().map(|ease| gives.brain * ease);
+    let easily: Vec<f32> = ease.iter().copied().chain(of_brain).collect();
+    let given = give(&has, &easily, blood_total);
     // Blood that finds no room does not push; what room is given to no blood is a matter of rounding.
-    let room = total(&from_csf) + total(&from_brain);
-    let blood_factor = if blood_total > 0.0 { room / blood_total } else { 0.0 };
+    let blood_factor = if blood_total > 0.0 { total(&given) / blood_total } else { 0.0 };
+    let (from_csf, from_brain) = given.split_at(lattice.len());
     let sum = |node: usize| blood_factor * blood[node] - from_csf[node] - from_brain[node];
     (0..lattice.len()).map(sum).collect()
 }
@@ -183,9 +219,9 @@ fn give(has: &[f32], easily: &[f32], wanted: f32) -> Vec<f32> {
         has.iter().zip(easily).map(move |(has, easily)| has * (level * easily).min(1.0))
     };
     // At the upper end all have given all.
-    let (mut low, mut high) = (0.0, 1.0 / OUTSIDE_GIVES);
-    // As exact as single precision is.
-    for _ in 0..30 {
+    let (mut low, mut high) = (0.0, MOST_LEVEL);
+    // Halving 50 times leaves less than single precision can hold.
+    for _ in 0..50 {
         let middle = 0.5 * (low + high);
         if at(middle).sum::<f32>() < wanted {
             low = middle;

@@ -1,6 +1,7 @@
 //! The scanner: slices through a head, as thick and as noisy as asked for.
 
 mod beam;
+mod calibration;
 mod coarse;
 mod fan;
 mod motion;
@@ -58,9 +59,10 @@ pub(crate) fn scan(
     let size = grid.size();
     let mut voxels = vec![Voxel::default(); size.iter().product()];
     let columns = size[2];
+    let gain = gain(head, grid, protocol);
     let slice_ml = Mutex::new(vec![vec![0.0_f64; size[0]]; shapes.len()]);
     each_plane(&mut voxels, size[1] * columns, threads, |z, plane| {
-        let hu = picture(head, grid, protocol, z);
+        let hu = picture(head, grid, (protocol, gain), z);
         for (voxel, hu) in plane.iter_mut().zip(&hu) {
             // Stored are whole Hounsfield units of twelve bits.
             voxel.hu = *hu as i16;
@@ -95,32 +97,58 @@ pub(crate) fn scan(
 
 const AIR_HU: f32 = -1000.0;
 
+/// The slice by which the scale is set, as a share of all from below: through the ventricles.
+const SCALE_SLICE: f64 = 0.6;
+
+/// The factor on attenuation that a scanner's calibration comes to.
+fn gain(head: &Head, grid: &Grid, protocol: &Protocol) -> f32 {
+    let z = (SCALE_SLICE * grid.size()[0] as f64) as usize;
+    let (pose, _) = protocol.poses_of(z);
+    let true_hu = taken(head, grid, (protocol, pose), z);
+    let mut seen_hu = true_hu.clone();
+    expose((&mut seen_hu, None), grid, protocol, z);
+    calibration::gain(&true_hu, &seen_hu)
+}
+
 /// The picture of a slice, as it is stored.
-fn picture(head: &Head, grid: &Grid, protocol: &Protocol, z: usize) -> Vec<f32> {
+fn picture(head: &Head, grid: &Grid, (protocol, gain): (&Protocol, f32), z: usize) -> Vec<f32> {
     let (before, after) = protocol.poses_of(z);
-    let taken = |pose: Pose| {
-        let passes = passes_of(grid, z, (pose, None));
-        let mut hu = seen(&passes, (&head.lattice, &head.hu), grid, AIR_HU);
-        surround::draw(protocol, grid, z, &mut hu);
-        hu
-    };
-    let mut hu = taken(before);
-    let moved = after.map(taken);
+    let mut hu = taken(head, grid, (protocol, before), z);
+    let moved = after.map(|pose| taken(head, grid, (protocol, pose), z));
+    expose((&mut hu, moved.as_deref()), grid, protocol, z);
+    calibration::apply(&mut hu, gain);
     if protocol.by_projection {
-        projection::scan((&mut hu, moved.as_deref()), grid, protocol, z);
         protocol.sharpen(grid, &mut hu);
     } else {
-        if let Some(moved) = moved {
-            motion::mix(&mut hu, &moved, grid);
-        }
-        beam::harden(&mut hu, grid, protocol.hardening);
-        scatter::cup(&mut hu, grid, protocol.scatter);
         protocol.blur(grid, &mut hu);
         protocol.sharpen(grid, &mut hu);
         noise::add(&mut hu, grid, protocol, z);
     }
     protocol.store(grid, &mut hu);
     hu
+}
+
+/// What lies in a slice, averaged over its thickness.
+fn taken(head: &Head, grid: &Grid, (protocol, pose): (&Protocol, Pose), z: usize) -> Vec<f32> {
+    let passes = passes_of(grid, z, (pose, None));
+    let mut hu = seen(&passes, (&head.lattice, &head.hu), grid, AIR_HU);
+    surround::draw(protocol, grid, z, &mut hu);
+    hu
+}
+
+/// What rays make of a slice. By projections, that is all there is to it but for the kernel's edges.
+///
+/// * `moved` — what lies in it after the head has moved, where it does.
+fn expose((hu, moved): (&mut [f32], Option<&[f32]>), grid: &Grid, protocol: &Protocol, z: usize) {
+    if protocol.by_projection {
+        projection::scan((hu, moved), grid, protocol, z);
+        return;
+    }
+    if let Some(moved) = moved {
+        motion::mix(hu, moved, grid);
+    }
+    beam::harden(hu, grid, protocol.hardening);
+    scatter::cup(hu, grid, protocol.scatter);
 }
 
 /// A field, averaged over the levels of a slice.

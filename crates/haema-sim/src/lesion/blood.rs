@@ -71,9 +71,9 @@ impl Blood {
     /// plasma and gains half as much again. Within two weeks it fades to the brain's density, within
     /// four to that of fluid.
     pub(crate) fn draw(site: Site, volume_ml: f64, rng: &mut impl RngCore) -> Self {
-        let haematocrit_percent: f32 = rng.random_range(28.0..48.0);
-        let retracted = 1.2 + 0.55 * rng.random::<f32>().sqrt();
-        let mut base_hu = (1.1 * haematocrit_percent * retracted).clamp(50.0, 86.0);
+        let haematocrit_percent: f32 = rng.random_range(27.0..47.0);
+        let retracted = 1.15 + 0.5 * rng.random::<f32>().sqrt();
+        let mut base_hu = (1.1 * haematocrit_percent * retracted).clamp(48.0, 84.0);
         let mut fading_hu = if chance(0.5, rng) { rng.random_range(0.0..12.0) } else { 0.0 };
         match site {
             // Mixed with the fluid that it is in.

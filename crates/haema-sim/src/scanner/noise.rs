@@ -37,20 +37,20 @@ pub(super) fn add(plane: &mut [f32], grid: &Grid, protocol: &Protocol, z: usize)
     }
 }
 
-/// Blurs white noise to a grain of this width and takes out its slow part, as the ramp filter does.
-/// Returns the factor that brings its standard deviation back to 1.
+/// Blurs white noise to a grain of this width, and adds a broader one, as soft kernels and averaged slices
+/// leave it. Returns the factor that brings its standard deviation back to 1.
 fn grain(noise: &mut [f32], columns: usize, sigma_pixels: f32) -> f32 {
     let kernel = super::protocol::bell_kernel(sigma_pixels);
     crate::head::blur_plane(noise, columns, &kernel);
-    let mut slow = noise.to_vec();
-    let wide = super::protocol::bell_kernel(1.6 * sigma_pixels + 0.3);
-    crate::head::blur_plane(&mut slow, columns, &wide);
-    for (noise, slow) in noise.iter_mut().zip(&slow) {
-        *noise -= SLOW_PART * slow;
+    let mut broad = noise.to_vec();
+    let wide = super::protocol::bell_kernel(2.2 * sigma_pixels + 0.3);
+    crate::head::blur_plane(&mut broad, columns, &wide);
+    for (noise, broad) in noise.iter_mut().zip(&broad) {
+        *noise += BROAD_PART * broad;
     }
     let square: f64 = noise.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
     (noise.len() as f64 / square.max(f64::MIN_POSITIVE)).sqrt() as f32
 }
 
-/// How much of the slow part is taken out: fitted to the autocorrelation of CT-ICH (docs/simulator).
-const SLOW_PART: f32 = 0.3;
+/// How much of the broad grain there is: fitted to the autocorrelation of CT-ICH (docs/simulator).
+const BROAD_PART: f32 = 0.6;
