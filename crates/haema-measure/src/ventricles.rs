@@ -58,7 +58,7 @@ pub enum ChamberName {
 /// Less than this is the edge of a bleed beside the ventricle, or noise.
 pub(crate) const SMALLEST_IVH_ML: f64 = 0.1;
 /// Fluid, with the noise of a scan; brain is denser.
-const FLUID_HU: std::ops::RangeInclusive<f32> = -8.0..=19.0;
+pub(crate) const FLUID_HU: std::ops::RangeInclusive<f32> = -8.0..=19.0;
 /// Ventricles of patients lie beside those of an average head by about so many voxels of the atlas.
 const MARGIN: i32 = 2;
 
