@@ -39,6 +39,8 @@ pub enum DoubtId {
     Tentorium,
     /// Streaks beside bone or metal.
     Streak,
+    /// Brain that brightens smoothly, as beam hardening makes it under the vertex and along the base.
+    Brightening,
 }
 
 /// Raters do not agree on less.
@@ -57,6 +59,14 @@ const BESIDE_STREAK_MM: f64 = 6.0;
 const BONE_SHARE: f64 = 0.5;
 const STREAK_SHARE: f64 = 0.1;
 const SHEET_SHARE: f64 = 0.7;
+/// Blood stands out against the brain beside it; smooth brightening does not, however large it is. Of 30
+/// bleeds of 1 mL and more in 34 scans of CT-ICH 7 were as faint, none of them larger than 5.3 mL.
+const BRIGHT_HU: f64 = 50.0;
+const STEP_HU: f64 = 10.0;
+const BRIGHTENING_ML: f64 = 6.0;
+/// Beyond the blurred edge of a bleed, and what is brain there.
+const AROUND_MM: f64 = 6.0;
+const BRAIN_HU: std::ops::RangeInclusive<f32> = 5.0..=70.0;
 /// The falx of an atlas that was laid on by its bones lies this near to the middle, the tentorium to the
 /// border between cerebellum and cerebrum.
 const SHEET_MM: f64 = 4.0;
@@ -64,8 +74,10 @@ const SHEET_MM: f64 = 4.0;
 const THIN_MM: f64 = 4.5;
 
 /// The reasons to doubt a bleed, from its voxels `[z, y, x]`.
+///
+/// * `is_own` — whether a voxel belongs to it.
 pub(crate) fn doubts(
-    ct: &CtVolume,
+    (ct, is_own): (&CtVolume, &dyn Fn([usize; 3]) -> bool),
     voxels: &[[u32; 3]],
     lesion: &Lesion,
     whereabouts: Option<&Whereabouts>,
@@ -88,6 +100,14 @@ pub(crate) fn doubts(
     add(DoubtId::BoneEdge, seen.beside_bone, is_edge, words);
     let words = ["share of its surroundings darker than −10 HU", "0.1 or more"];
     add(DoubtId::Streak, seen.beside_streak, seen.beside_streak >= STREAK_SHARE, words);
+    if let Some(step) = seen.step_hu(ct, is_own, lesion) {
+        let is_smooth = ml >= BRIGHTENING_ML && lesion.mean_hu < BRIGHT_HU && step < STEP_HU;
+        let words = [
+            "step of the density against the brain 6 mm around, HU",
+            "less than 10 HU, with a mean below 50 HU and 6 mL or more: brightening towards bone",
+        ];
+        add(DoubtId::Brightening, step, is_smooth, words);
+    }
     if let Some(whereabouts) = whereabouts.filter(|_| seen.thickness_mm < THIN_MM) {
         let [falx, tentorium] = seen.sheets(ct, whereabouts);
         let words = ["share within 4 mm of the middle of the head", "0.7 or more, and thin"];
@@ -121,10 +141,11 @@ impl Seen {
         let (mut bone, mut dark, mut around) = (0.0, 0.0, 0.0);
         for &index in &voxels {
             let (mut near_bone, mut seen_dark, mut seen) = (false, 0.0, 0.0);
-            for hu in ring(ct, index, BESIDE_BONE_MM) {
+            let hu_at = |index: [usize; 3]| ct.voxels_hu()[index];
+            for hu in ring(ct, index, BESIDE_BONE_MM).map(hu_at) {
                 near_bone |= hu > BONE_HU;
             }
-            for hu in ring(ct, index, BESIDE_STREAK_MM) {
+            for hu in ring(ct, index, BESIDE_STREAK_MM).map(hu_at) {
                 seen += 1.0;
                 seen_dark += f64::from(u8::from((AIR_HU..STREAK_HU).contains(&hu)));
             }
@@ -140,6 +161,25 @@ impl Seen {
             thickness_mm: lesion.thickness_mm,
             voxels,
         }
+    }
+
+    /// How much denser it is than the brain around it; none where there is none.
+    fn step_hu(
+        &self,
+        ct: &CtVolume,
+        is_own: &dyn Fn([usize; 3]) -> bool,
+        lesion: &Lesion,
+    ) -> Option<f64> {
+        let around = self.voxels.iter().flat_map(|&index| ring(ct, index, AROUND_MM));
+        let (mut sum, mut count) = (0.0, 0.0);
+        for index in around.filter(|index| !is_own(*index)) {
+            let hu = ct.voxels_hu()[index];
+            if BRAIN_HU.contains(&hu) {
+                sum += f64::from(hu);
+                count += 1.0;
+            }
+        }
+        (count > 0.0).then(|| lesion.mean_hu - sum / count)
     }
 
     /// Shares at the falx and at the tentorium.
@@ -162,7 +202,11 @@ impl Seen {
 }
 
 /// Eight pixels around a voxel on its slice, as far as there are.
-fn ring(ct: &CtVolume, [z, y, x]: [usize; 3], radius_mm: f64) -> impl Iterator<Item = f32> {
+pub(crate) fn ring(
+    ct: &CtVolume,
+    [z, y, x]: [usize; 3],
+    radius_mm: f64,
+) -> impl Iterator<Item = [usize; 3]> {
     let grid = ct.grid();
     let pixels = |mm: f64| (radius_mm / mm).round().max(1.0) as isize;
     let (dy, dx) = (pixels(norm(grid.y_step_lps_mm())), pixels(norm(grid.x_step_lps_mm())));
@@ -171,6 +215,6 @@ fn ring(ct: &CtVolume, [z, y, x]: [usize; 3], radius_mm: f64) -> impl Iterator<I
     steps.into_iter().filter_map(move |(down, right)| {
         let y = y.checked_add_signed(down * dy).filter(|y| *y < rows)?;
         let x = x.checked_add_signed(right * dx).filter(|x| *x < columns)?;
-        Some(ct.voxels_hu()[[z, y, x]])
+        Some([z, y, x])
     })
 }

@@ -3,9 +3,10 @@
 use haema_volume::{Components, Connectivity, CtVolume, Vec3, Volume, add, norm, scale};
 use serde::{Deserialize, Serialize};
 
-use crate::doubts::{Doubt, doubts};
+use crate::doubts::{Doubt, doubts, ring};
 use crate::extent::{Extent, in_plane_mm};
-use crate::whereabouts::{Location, Part, Shape, Whereabouts};
+use crate::ventricles::FLUID_HU;
+use crate::whereabouts::{Location, Part, Shape, ToVentricle, Whereabouts};
 use crate::{MM3_PER_ML, MeasureError, check_size};
 
 /// One connected part of a mask.
@@ -87,9 +88,10 @@ pub fn labelled_lesions(
             let label = index as u32 + 1;
             let mut lesion = sums.lesion();
             lesion.extent = sums.extent(labels, ct, label, lesion.slices.largest);
-            lesion.location =
-                whereabouts.map(|whereabouts| sums.location(whereabouts, ct, &lesion));
-            lesion.doubts = doubts(ct, &sums.voxels, &lesion, whereabouts);
+            let all = LabelledScan { ct, labels, label };
+            lesion.location = whereabouts.map(|places| sums.location(places, &all, &lesion));
+            let is_own = |index: [usize; 3]| labels[index] == label;
+            lesion.doubts = doubts((ct, &is_own), &sums.voxels, &lesion, whereabouts);
             (lesion, label)
         })
         .collect();
@@ -155,7 +157,13 @@ impl Sums {
         }
     }
 
-    fn location(&self, whereabouts: &Whereabouts, ct: &CtVolume, lesion: &Lesion) -> Location {
+    fn location(
+        &self,
+        whereabouts: &Whereabouts,
+        scan: &LabelledScan<'_>,
+        lesion: &Lesion,
+    ) -> Location {
+        let ct = scan.ct;
         let stride = self.voxels.len().div_ceil(MOST_LOOKED_AT).max(1);
         let parts: Vec<Part> = self
             .voxels
@@ -170,8 +178,45 @@ impl Sums {
         let shape = Shape {
             thickness_mm: lesion.thickness_mm,
             extent_mm: lesion.extent.longest_mm.max(lesion.extent.height_mm),
+            fluid_beside: scan.fluid_beside(self.voxels.iter().step_by(stride), whereabouts),
         };
         whereabouts.location(&parts, row_mm.max(column_mm), shape)
+    }
+}
+
+/// A scan, and which of its voxels are one bleed.
+struct LabelledScan<'a> {
+    ct: &'a CtVolume,
+    labels: &'a Volume<u32>,
+    label: u32,
+}
+
+/// As far from a bleed as this it is looked for fluid: beyond the edge that is blurred.
+const BESIDE_MM: f64 = 3.0;
+
+impl LabelledScan<'_> {
+    /// Of what lies around the bleed on its slices: the share that is fluid in or near a ventricle.
+    fn fluid_beside<'v>(
+        &self,
+        voxels: impl Iterator<Item = &'v [u32; 3]>,
+        whereabouts: &Whereabouts,
+    ) -> f64 {
+        let (mut around, mut fluid) = (0.0, 0.0);
+        for index in voxels.map(|index| index.map(|i| i as usize)) {
+            let beside = ring(self.ct, index, BESIDE_MM);
+            for index in beside.filter(|index| self.labels[*index] != self.label) {
+                around += 1.0;
+                if !FLUID_HU.contains(&self.ct.voxels_hu()[index]) || self.labels[index] != 0 {
+                    continue;
+                }
+                let [z, y, x] = index;
+                let point = self.ct.grid().point_lps_mm(z, y as f64, x as f64);
+                if whereabouts.to_ventricle(point) != ToVentricle::Away {
+                    fluid += 1.0;
+                }
+            }
+        }
+        fluid / f64::max(around, 1.0)
     }
 }
 

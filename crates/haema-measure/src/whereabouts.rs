@@ -43,13 +43,14 @@ pub struct Location {
     pub shares: Vec<Share>,
     /// What holds it; `undetermined` where the signs contradict each other.
     pub compartment: Compartment,
-    /// How sure that is, 0 to 1: set by hand for each sign, not yet a share of cases.
+    /// How sure that is, 0 to 1: 0.85 where at least nine in ten of simulated bleeds with these signs were
+    /// what they are called, 0.55 where another compartment shows the same signs.
     pub compartment_confidence: f64,
     /// From the nearest part of it to bone.
     pub to_skull_mm: f64,
     /// Whether it reaches the surface of the brain: no more than 3 mm, or a slice's pixel, from bone.
     pub reaches_cortex: bool,
-    /// Whether it touches, or lies in, a ventricle of the atlas.
+    /// Whether it lies in a ventricle of the atlas, or beside fluid of this scan's own in or near one.
     pub touches_ventricle: bool,
 }
 
@@ -195,8 +196,11 @@ impl Whereabouts {
             _ => Side::Bilateral,
         };
         let ventricular = share(found.ventricle_mm3);
+        let touches_fluid = signs.fluid_beside >= TOUCHING_FLUID;
         let (compartment, compartment_confidence) = judge(&Signs {
             ventricular,
+            near_ventricle: share(found.near_ventricle_mm3),
+            fluid_beside: signs.fluid_beside,
             outside_brain: share(found.outside_mm3),
             near_bone: share(found.near_bone_mm3),
             to_bone_mm: found.nearest_mm,
@@ -213,8 +217,26 @@ impl Whereabouts {
             compartment_confidence,
             to_skull_mm: found.nearest_mm,
             reaches_cortex: found.nearest_mm <= CORTEX_MM.max(pixel_mm),
-            touches_ventricle: found.touches_ventricle,
+            touches_ventricle: found.ventricle_mm3 > 0.0 || touches_fluid,
         }
+    }
+
+    /// Where a point of the scan lies from the ventricles of the atlas.
+    pub(crate) fn to_ventricle(&self, point_lps_mm: Vec3) -> ToVentricle {
+        let there = self.atlas_from_scan().apply(point_lps_mm);
+        let is_ventricle =
+            |point: Vec3| self.atlas.spot(point).is_some_and(|spot| spot.place.is_ventricle());
+        if is_ventricle(there) {
+            return ToVentricle::Within;
+        }
+        let is_near = (0..3).any(|axis| {
+            [-NEAR_VENTRICLE_MM, NEAR_VENTRICLE_MM].into_iter().any(|mm| {
+                let mut beside = there;
+                beside[axis] += mm;
+                is_ventricle(beside)
+            })
+        });
+        if is_near { ToVentricle::Near } else { ToVentricle::Away }
     }
 
     fn see(&self, found: &mut Found, part: &Part, to_bone_mm: f64, is_core: bool) {
@@ -228,15 +250,32 @@ impl Whereabouts {
             return;
         };
         found.outside_mm3 += if spot.is_outside_brain { part.mm3 } else { 0.0 };
-        if spot.place.is_ventricle() {
-            found.touches_ventricle = true;
-            found.ventricle_mm3 += part.mm3;
+        match self.to_ventricle(part.point_lps_mm) {
+            ToVentricle::Within => {
+                found.ventricle_mm3 += part.mm3;
+                found.near_ventricle_mm3 += part.mm3;
+            }
+            ToVentricle::Near => found.near_ventricle_mm3 += part.mm3,
+            ToVentricle::Away => {}
         }
         let side = if is_left { Side::Left } else { Side::Right };
         found.add(spot.place, side, part.mm3, is_core);
     }
 }
 
+/// How a point lies to the ventricles of the atlas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ToVentricle {
+    Within,
+    /// No more than [`NEAR_VENTRICLE_MM`] from one along an axis.
+    Near,
+    Away,
+}
+
+/// Ventricles of patients lie about so far beside those of an average head.
+const NEAR_VENTRICLE_MM: f64 = 4.0;
+/// This share of fluid around a bleed is more than noise.
+const TOUCHING_FLUID: f64 = 0.05;
 /// What lies nearer to bone than this lies at the skull.
 const NEAR_BONE_MM: f64 = 8.0;
 /// Distances beyond this are all alike.
@@ -249,6 +288,8 @@ pub(crate) struct Shape {
     pub(crate) thickness_mm: f64,
     /// Its longest side.
     pub(crate) extent_mm: f64,
+    /// Share of what lies around it that is fluid in or near a ventricle.
+    pub(crate) fluid_beside: f64,
 }
 
 /// What is summed up over a bleed.
@@ -256,10 +297,10 @@ struct Found {
     left_mm3: f64,
     outside_mm3: f64,
     ventricle_mm3: f64,
+    near_ventricle_mm3: f64,
     near_bone_mm3: f64,
     to_bone_mm4: f64,
     nearest_mm: f64,
-    touches_ventricle: bool,
     /// By place and side: all of it, and the inner half.
     by_place: Vec<(Place, Side, [f64; 2])>,
 }
@@ -270,10 +311,10 @@ impl Default for Found {
             left_mm3: 0.0,
             outside_mm3: 0.0,
             ventricle_mm3: 0.0,
+            near_ventricle_mm3: 0.0,
             near_bone_mm3: 0.0,
             to_bone_mm4: 0.0,
             nearest_mm: f64::INFINITY,
-            touches_ventricle: false,
             by_place: Vec::new(),
         }
     }

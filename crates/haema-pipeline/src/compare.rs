@@ -34,6 +34,9 @@ use crate::segmenter::Segmenter;
 /// The format of `compare.json`. The number grows when a field changes its meaning or goes.
 pub const COMPARE_SCHEMA: &str = "haema.compare/1";
 
+/// Name of the comparison's file.
+pub(crate) const COMPARE_FILE: &str = "compare.json";
+
 /// How to compare.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -403,7 +406,7 @@ fn write(
     nifti::write(&out.join("change.nii.gz"), &change::signed(&map), grid)?;
     nrrd::write_segmentation(&out.join("change.seg.nrrd"), &map, grid, &segments())?;
     fs::write_atomic(&out.join("compare.html"), html.as_bytes())?;
-    fs::write_json(&out.join("compare.json"), comparison)?;
+    fs::write_json(&out.join(COMPARE_FILE), comparison)?;
     Ok(())
 }
 

@@ -45,4 +45,9 @@ fn each_look_alike_has_its_reason() {
     // Bands of 60 and of −40 HU, 10 pixels wide.
     let streaks = scan(|[_, _, x]| (x >= 30).then_some(if x / 10 % 2 == 0 { 60.0 } else { -40.0 }));
     assert_eq!(told(&streaks, |index| is_in(index, 40..50)), [DoubtId::Streak]);
+
+    // Brain that grows brighter towards the bone, and the 8.5 mL of it above 41 HU.
+    let glow = scan(|[_, _, x]| (x >= 10).then_some(48.0 - 0.25 * (x as f32 - 10.0)));
+    let is_bright = |[_, y, x]: [usize; 3]| y > 4 && y < 76 && (14..38).contains(&x);
+    assert_eq!(told(&glow, is_bright), [DoubtId::Brightening]);
 }

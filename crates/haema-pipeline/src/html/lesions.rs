@@ -41,7 +41,7 @@ pub(super) fn table(report: &Report) -> String {
 fn row(lesion: &Lesion) -> String {
     let location = lesion.location.as_ref();
     let compartment = location.map_or("unknown".to_owned(), |location| {
-        // Set by hand for each rule, not a share of cases: words say as much as is known.
+        // Two grades, not a share of cases: words say as much as is known.
         match (location.compartment, location.compartment_confidence) {
             (Compartment::Undetermined, _) => location.compartment.name().to_owned(),
             (compartment, confidence) if confidence >= LIKELY => {
@@ -95,6 +95,7 @@ fn doubt(doubt: &Doubt) -> String {
         DoubtId::Falx => "falx",
         DoubtId::Tentorium => "tentorium",
         DoubtId::Streak => "streaks",
+        DoubtId::Brightening => "smooth brightening, as beside bone",
     };
     format!("{name} ({}: {})", escape(&doubt.what), (100.0 * doubt.measured).round() / 100.0)
 }

@@ -10,10 +10,9 @@ use haema_volume::{CtVolume, Volume};
 
 use crate::report::{Bedside, Check, Clinical, IchScoreImaging, VolumeInterval, in_brain};
 
-/// A scan, its mask, and the bleeds in it.
+/// A scan and the bleeds in it.
 pub(super) struct Found<'a> {
     pub(super) ct: &'a CtVolume,
-    pub(super) mask: &'a Volume<u8>,
     /// The bleeds, and the label of each.
     pub(super) labels: &'a Volume<u32>,
     pub(super) lesions: &'a [Lesion],
@@ -27,13 +26,13 @@ pub(super) fn clinical(
     interval: VolumeInterval,
     threads: NonZeroUsize,
 ) -> Result<Clinical, MeasureError> {
-    let Found { ct, mask, lesions, .. } = found;
+    let Found { ct, labels, lesions, .. } = found;
     if lesions.is_empty() {
         return Ok(Clinical::without_bleed(interval));
     }
     let by_place = || match whereabouts {
         None => Ok(None),
-        Some(places) => places.intraventricular_blood(ct, mask).map(Some),
+        Some(places) => places.intraventricular_blood(ct, labels).map(Some),
     };
     let by_mask = || Ok((found.bedside()?, found.signs()?));
     let (places, shape) = if threads.get() == 1 {

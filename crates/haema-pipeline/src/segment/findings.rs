@@ -88,7 +88,7 @@ impl Findings {
         let volume_ml = volume_ml(mask, grid)?;
         let measured = (volume_ml, grid.spacing_mm()[0]);
         let interval = interval_of(*error_table, segmenter.model_sha256(), measured);
-        let all = Found { ct, mask, labels, lesions: &found, order: &order };
+        let all = Found { ct, labels, lesions: &found, order: &order };
         let clinical = answers::clinical(&all, places, interval, *threads)?;
         Ok(Report {
             schema: REPORT_SCHEMA.to_owned(),

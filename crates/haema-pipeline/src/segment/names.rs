@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use haema_io::fs::{self, FsError};
+use haema_measure::Growth;
 
+use crate::compare::{COMPARE_FILE, Comparison};
 use crate::report::Report;
 
 /// Name of a case's report.
@@ -17,6 +19,27 @@ const REPORT_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Cases {
     by_name: BTreeMap<String, Option<Report>>,
+    growth: Growths,
+}
+
+/// What comparisons in the output folder say: for the later scan, by the SHA-256 of its input, by how
+/// many mL its bleed has grown since the earlier one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Growths(BTreeMap<String, f64>);
+
+impl Growths {
+    /// Enters a comparison by its later scan; growth within the error of measurement is none, and shrinking neither.
+    pub(crate) fn add(&mut self, followup_sha256: &str, growth: &Growth) {
+        if growth.change_ml > growth.smallest_real_change_ml && growth.change_ml > 0.0 {
+            let most = self.0.entry(followup_sha256.to_owned()).or_insert(0.0);
+            *most = most.max(growth.change_ml);
+        }
+    }
+
+    /// By how many mL the bleed of a scan has grown, where a comparison says so.
+    pub(crate) fn of(&self, input_sha256: &str) -> Option<f64> {
+        self.0.get(input_sha256).copied()
+    }
 }
 
 impl Cases {
@@ -26,11 +49,20 @@ impl Cases {
             Err(error) if error.is_not_found() => return Ok(Self::default()),
             entries => entries?,
         };
+        let mut growth = Growths::default();
+        for comparison in entries.iter().filter_map(|path| read_comparison(path)) {
+            growth.add(&comparison.input_sha256[1], &comparison.growth);
+        }
         let named = entries.into_iter().filter_map(|path| {
             let name = path.file_name()?.to_str()?.to_owned();
             Some((name, read_report(&path)))
         });
-        Ok(Self { by_name: named.collect() })
+        Ok(Self { by_name: named.collect(), growth })
+    }
+
+    /// What comparisons that stand in the folder say.
+    pub(crate) fn growth(&self) -> &Growths {
+        &self.growth
     }
 
     /// The finished case of this very job.
@@ -71,6 +103,12 @@ fn read_report(folder: &Path) -> Option<Report> {
     let report: Report = serde_json::from_str(&text).ok()?;
     // A folder that was renamed by hand is not ours any more.
     (Some(report.case_id.as_str()) == folder.file_name()?.to_str()).then_some(report)
+}
+
+/// The comparison of a folder; none where it holds none that this version can read.
+fn read_comparison(folder: &Path) -> Option<Comparison> {
+    let text = fs::read_to_string(&folder.join(COMPARE_FILE), REPORT_BYTES_MAX).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// A name that every file system takes: letters, digits, `.`, `_` and `-`, and no dot in front.

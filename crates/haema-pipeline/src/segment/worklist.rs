@@ -2,7 +2,9 @@
 //!
 //! First what could not be analysed: nothing is known of it. Then scans with a bleed, the most urgent
 //! first. All others follow in the order in which they came: a scan is raised, never lowered, so that a
-//! missed bleed waits no longer than it would have without haema.
+//! missed bleed waits no longer than it would have without haema. Where the output folder holds a
+//! comparison with an earlier scan (`haema compare --out OUT/…`), growth beyond the error of measurement
+//! raises the later scan further.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,7 +12,7 @@ use std::path::Path;
 use haema_io::fs::{self, FsError};
 use haema_measure::format_ml;
 
-use super::names::Cases;
+use super::names::{Cases, Growths};
 use super::summary::quoted;
 use super::{SUMMARY_FILE, WORKLIST_FILE};
 use crate::html::{escape, place_of, sheet};
@@ -20,13 +22,14 @@ use crate::report::{Report, Verdict};
 const PAGE_FILE: &str = "worklist.html";
 
 const COLUMNS: &str = "place,state,urgency,case_id,probability,volume_ml,volume_upper_ml,\
-    chance_above_30_ml,largest_lesion_place,scan,input,because";
+    chance_above_30_ml,growth_ml,largest_lesion_place,scan,input,because";
 
 /// All cases of a folder, to be looked at.
 pub(super) struct Worklist {
     /// In the order in which they came.
     of_this_run: Vec<Entry>,
     of_earlier_runs: Vec<Entry>,
+    growth: Growths,
 }
 
 #[derive(Debug, Clone)]
@@ -44,12 +47,14 @@ struct Short {
     volume_ml: f64,
     upper_ml: Option<f64>,
     chance_above_30_ml: Option<f64>,
+    /// Since an earlier scan, beyond the error of measurement; none where nothing was compared, or grew.
+    growth_ml: Option<f64>,
     place: String,
     verdict: Verdict,
 }
 
 impl Entry {
-    fn of(input: Option<usize>, outcome: Result<&Report, &str>) -> Self {
+    fn of(input: Option<usize>, outcome: Result<&Report, &str>, growth: &Growths) -> Self {
         let short = |report: &Report| Short {
             is_bleed: report.hemorrhage.present,
             probability: report.hemorrhage.probability,
@@ -62,6 +67,7 @@ impl Entry {
                 .iter()
                 .find(|chance| (chance.above_ml - 30.0).abs() < 1e-9)
                 .map(|chance| chance.probability),
+            growth_ml: growth.of(&report.receipt.input_sha256),
             place: report.lesions.first().map(place_of).unwrap_or_default(),
             verdict: report.gate.verdict,
         };
@@ -91,20 +97,22 @@ impl Entry {
 }
 
 impl Short {
-    /// How likely there is a bleed, times how large it is: a small one counts as a millilitre more.
+    /// How likely there is a bleed, times how large it is: a small one counts as a millilitre more, and
+    /// what it has grown by counts twice.
     fn urgency(&self) -> f64 {
-        self.probability * (1.0 + self.volume_ml)
+        self.probability * (1.0 + self.volume_ml + self.growth_ml.unwrap_or(0.0))
     }
 }
 
 impl Worklist {
     pub(super) fn of(cases: &Cases) -> Self {
-        let entries = cases.reports().map(|report| Entry::of(None, Ok(report)));
-        Self { of_this_run: Vec::new(), of_earlier_runs: entries.collect() }
+        let growth = cases.growth().clone();
+        let entries = cases.reports().map(|report| Entry::of(None, Ok(report), &growth));
+        Self { of_this_run: Vec::new(), of_earlier_runs: entries.collect(), growth }
     }
 
     pub(super) fn add(&mut self, input: usize, outcome: Result<&Report, &str>) {
-        let entry = Entry::of(Some(input), outcome);
+        let entry = Entry::of(Some(input), outcome, &self.growth);
         if entry.outcome.is_ok() {
             self.of_earlier_runs.retain(|before| before.case_id != entry.case_id);
         }
@@ -140,6 +148,7 @@ impl Worklist {
                         short.volume_ml.to_string(),
                         number(short.upper_ml),
                         number(short.chance_above_30_ml),
+                        number(short.growth_ml),
                         short.place.clone(),
                         short.verdict.name().to_owned(),
                     ],
@@ -184,7 +193,7 @@ impl Worklist {
         write!(
             body,
             "</tbody></table></div>\n<p class=\"caution\">Scans with a bleed are raised by score × (1 + \
-             mL). All others keep the order in which they came: a scan is never lowered, and an empty \
+             mL + mL of growth since an earlier scan that was compared). All others keep the order in which they came: a scan is never lowered, and an empty \
              mask does not exclude a bleed. All figures: <a href=\"{SUMMARY_FILE}\">{SUMMARY_FILE}</a>.</p>\n"
         )
         .expect("a string takes all");
@@ -204,12 +213,15 @@ fn row(place: usize, entry: &Entry) -> String {
         Ok(short) => {
             let id = escape(&entry.case_id);
             let class = if short.is_bleed { "" } else { " class=\"left\"" };
+            let grown = short.growth_ml.map_or(String::new(), |ml| {
+                format!("<br><small>grown by {} mL</small>", escape(&format_ml(ml)))
+            });
             let upper = short.upper_ml.map_or(String::new(), |ml| {
                 format!("<br><small>up to {}</small>", escape(&format_ml(ml)))
             });
             format!(
                 "<tr{class}><td class=\"n\">{place}</td><td>{state}</td>\
-                 <td><a href=\"{id}/report.html\">{id}</a></td><td class=\"n\">{} mL{upper}</td>\
+                 <td><a href=\"{id}/report.html\">{id}</a></td><td class=\"n\">{} mL{upper}{grown}</td>\
                  <td class=\"n\">{:.2}</td><td>{}</td><td>{}</td></tr>\n",
                 escape(&format_ml(short.volume_ml)),
                 short.probability,
@@ -222,6 +234,8 @@ fn row(place: usize, entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
+    use haema_measure::{Growth, MeasuredVolume};
+
     use super::*;
     use crate::report::tests::report;
 
@@ -234,9 +248,17 @@ mod tests {
         report
     }
 
+    fn empty() -> Worklist {
+        Worklist {
+            of_this_run: Vec::new(),
+            of_earlier_runs: Vec::new(),
+            growth: Growths::default(),
+        }
+    }
+
     #[test]
     fn unknown_scans_come_first_and_nothing_is_lowered() {
-        let mut list = Worklist { of_this_run: Vec::new(), of_earlier_runs: Vec::new() };
+        let mut list = empty();
         list.add(1, Ok(&with("calm", 0.0, 0.01)));
         list.add(2, Ok(&with("small", 2.0, 0.9)));
         list.add(3, Ok(&with("doubtful", 0.0, 0.45)));
@@ -258,10 +280,31 @@ mod tests {
 
     #[test]
     fn a_case_of_an_earlier_run_stands_once() {
-        let before = Entry::of(None, Ok(&with("a", 5.0, 0.9)));
-        let mut list = Worklist { of_this_run: Vec::new(), of_earlier_runs: vec![before] };
+        let before = Entry::of(None, Ok(&with("a", 5.0, 0.9)), &Growths::default());
+        let mut list = Worklist { of_earlier_runs: vec![before], ..empty() };
         list.add(1, Ok(&with("a", 6.0, 0.9)));
 
         assert_eq!(list.csv().lines().count(), 2);
+    }
+
+    #[test]
+    fn growth_raises_a_scan_and_shrinking_lowers_none() {
+        let ordered = |change_ml: f64| -> Vec<String> {
+            let mut list = empty();
+            let measured = |volume_ml| MeasuredVolume { volume_ml, sd_ml: 1.0 };
+            let [before, now] = [measured(20.0), measured(20.0 + change_ml)];
+            list.growth.add("later", &Growth::between(before, now, None, None));
+            for (id, volume_ml) in [("steady", 12.0), ("later", 9.0), ("small", 2.0)] {
+                let mut report = with(id, volume_ml, 0.9);
+                report.receipt.input_sha256 = id.to_owned();
+                list.add(1, Ok(&report));
+            }
+            list.ordered().iter().map(|entry| entry.case_id.clone()).collect()
+        };
+
+        assert_eq!(ordered(6.0), ["later", "steady", "small"]);
+        for none in [0.5, -8.0] {
+            assert_eq!(ordered(none), ["steady", "later", "small"], "{none} mL");
+        }
     }
 }
