@@ -105,6 +105,7 @@ fn wrapped(text: &str, most: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use image::GenericImageView as _;
 
     use super::*;
@@ -143,6 +144,22 @@ mod tests {
             let body = format!("<text x=\"9\" y=\"30\" font-size=\"24\">{sign}</text>");
             assert_ne!(Drawing { body, ..blank.clone() }.png("").unwrap(), nothing, "{sign}");
         }
+    }
+
+    #[test]
+    fn a_picture_within_a_figure_is_drawn() {
+        let mut png = std::io::Cursor::new(Vec::new());
+        image::GrayImage::from_pixel(2, 2, image::Luma([0]))
+            .write_to(&mut png, image::ImageFormat::Png)
+            .unwrap();
+        let data = base64::engine::general_purpose::STANDARD.encode(png.into_inner());
+        let body =
+            format!("<image width=\"20\" height=\"20\" href=\"data:image/png;base64,{data}\"/>");
+        let drawing = Drawing { size: [20.0, 20.0], title: String::new(), body };
+
+        let picture = image::load_from_memory(&drawing.png("").unwrap()).unwrap();
+
+        assert!(has_ink(&picture, [10, 30]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::cases::{METHOD, REFERENCE, expert};
 use super::charts::{self, Mark, Plot};
 use super::drawing::Drawing;
 use super::error::StudyError;
-use super::run::{Results, config_of, losses, steps_in_epoch};
+use super::run::Results;
 use super::table::{Table, cell};
 use super::tables::{
     Agreement, among_experts, metrics, table_2, table_5, table_of_methods, text_on_experts,
@@ -214,14 +214,15 @@ fn methods(results: &Results<'_>) -> Vec<Item> {
 fn budgets(results: &Results<'_>) -> String {
     let of = |method: &Method| {
         let name = method.name();
-        if results.taken.contains(method) {
-            return format!("{name}: trained elsewhere, its model was given");
-        }
-        let config = config_of(results.out, *method);
-        match config.zip(steps_in_epoch(results.out, *method)) {
-            Some((config, steps)) => format!("{name}: {} × {steps}", config.epochs),
-            None => format!("{name}: the whole training set at once"),
-        }
+        let config = results.config_of(*method);
+        let run = match config.zip(results.steps_in_epoch(*method)) {
+            Some((config, steps)) => Some(format!("{} × {steps}", config.epochs)),
+            None if results.is_taken(*method) => None,
+            None => Some("the whole training set at once".to_owned()),
+        };
+        let elsewhere = results.is_taken(*method).then(|| "trained elsewhere".to_owned());
+        let words: Vec<String> = run.into_iter().chain(elsewhere).collect();
+        format!("{name}: {}", words.join(", "))
     };
     let each: Vec<String> = results.methods.iter().map(of).collect();
     format!("Training, epochs × steps: {}.", each.join("; "))
@@ -234,7 +235,7 @@ fn training(results: &Results<'_>) -> Vec<Item> {
     let mut table =
         Table::new("Figure 3. Loss", ["run", "epoch", "training_loss", "validation_loss"]);
     for (method, colour) in runs {
-        let log = losses(results.out, method);
+        let log = results.losses(method);
         for (i, [training, validation]) in log.iter().enumerate() {
             let figures = [*training, *validation].map(|loss| cell(loss, 5));
             let names = [method.name().to_owned(), (i + 1).to_string()];
@@ -254,10 +255,10 @@ fn training(results: &Results<'_>) -> Vec<Item> {
     let title = table.title().to_owned();
     let plot = Plot { title, x: "epoch", y: "loss", y_ends: None, marks };
     let words = "Blue: with deep supervision; green: without. Solid: training; broken: validation, where a run has \
-                 a validation set. A model that was given has no loss here.";
+                 a validation set. A model that was given shows its own run, where that lies beside it.";
     let mut items = vec![Item::of("figure_3", table, words).with_drawing(plot.drawing())];
     let Some(method) = results.leading() else { return items };
-    let Some(config) = config_of(results.out, method) else { return items };
+    let Some(config) = results.config_of(method) else { return items };
     items.push(Item::of(
         "table_5",
         table_5(&parameters(&config)),

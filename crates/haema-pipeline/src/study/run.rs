@@ -61,8 +61,8 @@ pub(super) struct Results<'a> {
     pub(super) bleeds: BTreeSet<String>,
     /// Methods that have a model.
     pub(super) methods: Vec<Method>,
-    /// Methods whose model was given.
-    pub(super) taken: Vec<Method>,
+    /// Methods whose model was given, and the folder of its file.
+    pub(super) taken: Vec<(Method, PathBuf)>,
     /// Milliseconds of each method's parts, each case's.
     pub(super) times: Vec<(Method, String, Times)>,
     pub(super) notes: Vec<String>,
@@ -77,6 +77,42 @@ impl Results<'_> {
 
     pub(super) fn case(&self, id: &str) -> Option<&Case> {
         self.dataset.cases().iter().find(|case| case.id() == id)
+    }
+
+    pub(super) fn is_taken(&self, method: Method) -> bool {
+        self.taken.iter().any(|(taken, _)| *taken == method)
+    }
+
+    /// The folder of a method's training run: here, or where its model was given from.
+    fn run_folder(&self, method: Method) -> PathBuf {
+        let given = self.taken.iter().find(|(taken, _)| *taken == method);
+        given.map_or_else(|| run_folder(self.out, method), |(_, folder)| folder.clone())
+    }
+
+    /// The loss of each epoch of a method's run, from its `log.csv`: training, then validation.
+    pub(super) fn losses(&self, method: Method) -> Vec<[Option<f64>; 2]> {
+        let path = self.run_folder(method).join("log.csv");
+        let text = fs::read_to_string(&path, 1 << 24).unwrap_or_default();
+        let of_row = |line: &str| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let number = |i: usize| cells.get(i).and_then(|cell| cell.parse().ok());
+            [number(1), number(3)]
+        };
+        text.lines().skip(1).map(of_row).collect()
+    }
+
+    /// The configuration of a method's run, where it stands beside the model.
+    pub(super) fn config_of(&self, method: Method) -> Option<TrainConfig> {
+        let config = training::read_config(&self.run_folder(method)).ok().flatten();
+        config.filter(|config| config.network.method() == method)
+    }
+
+    /// How many steps an epoch of a method's run has, from its `plan.json`.
+    pub(super) fn steps_in_epoch(&self, method: Method) -> Option<u64> {
+        let path = self.run_folder(method).join("plan.json");
+        let text = fs::read_to_string(&path, 1 << 20).ok()?;
+        let plan: serde_json::Value = serde_json::from_str(&text).ok()?;
+        plan.get("steps_in_epoch")?.as_u64()
     }
 
     /// What a method found on a case.
@@ -154,7 +190,7 @@ pub fn study(
         raters: dataset.raters().len(),
         bleeds: BTreeSet::new(),
         methods: models.iter().map(Trained::method).collect(),
-        taken: taken.iter().map(Trained::method).collect(),
+        taken: taken.iter().map(Trained::method).zip(folders_of(&order.models)).collect(),
         times: Vec::new(),
         notes,
     };
@@ -165,8 +201,13 @@ pub fn study(
     page::write(&results, order.threads)
 }
 
+/// The folders that models lie in.
+fn folders_of(models: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    models.iter().map(|path| path.parent().map_or_else(PathBuf::new, Path::to_path_buf))
+}
+
 /// The folder of a method's training run.
-pub(super) fn run_folder(out: &Path, method: Method) -> PathBuf {
+fn run_folder(out: &Path, method: Method) -> PathBuf {
     out.join("models").join(method.name())
 }
 
@@ -368,29 +409,4 @@ fn compare_one(results: &Results<'_>, id: &str, methods: &[Method]) -> Result<Co
     }
     let has_bleed = reference.as_slice().iter().any(|&voxel| voxel != 0);
     Ok(Compared { rows, has_bleed, notes, faults })
-}
-
-/// The loss of each epoch of a method's run, from its `log.csv`: training, then validation.
-pub(super) fn losses(out: &Path, method: Method) -> Vec<[Option<f64>; 2]> {
-    let path = run_folder(out, method).join("log.csv");
-    let text = fs::read_to_string(&path, 1 << 24).unwrap_or_default();
-    let of_row = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        let number = |i: usize| cells.get(i).and_then(|cell| cell.parse().ok());
-        [number(1), number(3)]
-    };
-    text.lines().skip(1).map(of_row).collect()
-}
-
-/// The configuration of a method's run, where it was trained here.
-pub(super) fn config_of(out: &Path, method: Method) -> Option<TrainConfig> {
-    training::read_config(&run_folder(out, method)).ok().flatten()
-}
-
-/// How many steps an epoch of a method's run has, from its `plan.json`.
-pub(super) fn steps_in_epoch(out: &Path, method: Method) -> Option<u64> {
-    let path = run_folder(out, method).join("plan.json");
-    let text = fs::read_to_string(&path, 1 << 20).ok()?;
-    let plan: serde_json::Value = serde_json::from_str(&text).ok()?;
-    plan.get("steps_in_epoch")?.as_u64()
 }
