@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// How methods are trained: the paper's settings, ours, or small networks for two cores.
     #[arg(long, value_enum, default_value_t = Size::Compact, conflicts_with = "quick")]
     profile: Size,
-    /// Passes over the training cases [default: as the profile has it, with --quick 24].
+    /// Passes over the training cases [default: as the profile has it, with --quick 16].
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Hold every Nth case aside for the test, in order of the size of its bleed [default: 5, with
@@ -83,7 +83,7 @@ const QUICK_CASES: usize = 16;
 const QUICK_RATERS: usize = 3;
 const QUICK_BLANK: f64 = 0.1;
 /// Enough for tiny networks to find large bleeds.
-const QUICK_EPOCHS: u32 = 24;
+const QUICK_EPOCHS: u32 = 16;
 /// Pixels of a row: the tiny presets see no more.
 const QUICK_MATRIX: usize = 256;
 
