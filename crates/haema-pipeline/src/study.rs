@@ -6,7 +6,7 @@
 //! OUT/models/<method>/           each method's training run, as `haema train` leaves it
 //! OUT/masks/<method>/<case>.*    what each method found, and in how many seconds
 //! OUT/master.csv                 one row for each case and pair of masks
-//! OUT/tables/, OUT/figures/      CSV and Markdown, SVG
+//! OUT/tables/, OUT/figures/      CSV and Markdown, SVG and PNG
 //! OUT/report.html                all of it on one page, in the paper's order
 //! ```
 //!
@@ -21,6 +21,7 @@ pub mod case_row;
 mod cases;
 mod charts;
 mod cohort;
+mod drawing;
 mod error;
 mod extras;
 mod network_chart;

@@ -70,7 +70,9 @@ fn every_table_and_figure_of_the_paper_is_there_and_a_second_call_takes_what_it_
     }
     let figures = stand.names("out/figures");
     for number in 1..=4 {
-        assert!(figures.contains(&format!("figure_{number}.svg")), "{figures:?}");
+        for ending in ["svg", "png"] {
+            assert!(figures.contains(&format!("figure_{number}.{ending}")), "{figures:?}");
+        }
     }
     let page = stand.read("out/report.html");
     let order = [
@@ -87,6 +89,9 @@ fn every_table_and_figure_of_the_paper_is_there_and_a_second_call_takes_what_it_
     let places: Vec<usize> =
         order.iter().map(|name| page.find(&format!("<h2>{name}")).unwrap()).collect();
     assert!(places.is_sorted(), "{places:?}");
+    assert!(page.contains("cnn-ds: 1 × ") && page.contains("Beyond the paper"));
+    let figure = stand.read("out/figures/figure_3.svg");
+    assert!(figure.contains("blocks") && figure.contains("seed 1"), "says what it is of: {figure}");
     assert!(page.contains("reader-0") && page.contains("blocks") && !page.contains("NaN"));
     assert!(
         !page.contains("http:")
@@ -129,6 +134,31 @@ fn missing_masks_one_reader_and_other_grids_are_told_and_the_rest_is_done() {
     assert_eq!(stand.read("out/tables/table_2.csv").lines().count(), 2, "E1 and M alone");
     assert!(stand.read("out/report.html").contains("masks of one reader alone"));
     assert!(stand.read("out/tables/table_3.csv").contains("cnn-ds,dice"));
+}
+
+#[test]
+fn a_rater_who_missed_a_case_or_drew_on_another_grid_is_told_and_never_replaced() {
+    let stand = Stand::new();
+    dataset(&stand, 2);
+    std::fs::remove_file(stand.path("data/ratersTr/reader-1/case2.nii.gz")).unwrap();
+    let affine = Affine::from_steps([6.0, 0.0, 0.0], [0.0, 6.0, 0.0], [0.0, 0.0, 5.0], [0.0; 3]);
+    let small = Grid::from_affine([4, 8, 8], &affine).unwrap();
+    let mask = Volume::filled([4, 8, 8], 1_u8);
+    let path = stand.path("data/ratersTr/reader-0/case2.nii.gz");
+    nifti::write_mask(&path, &mask, &small).unwrap();
+
+    let done = stand
+        .run("study data --quick --out out --epochs 1 --methods cnn-ds --test case0,case2,case4");
+
+    let page = stand.read("out/report.html");
+    assert!(page.contains("rater reader-1 did not draw case case2"), "{}", done.err);
+    let fault = "the mask of rater reader-0 on case case2 has [4, 8, 8] [z, y, x] voxels";
+    assert!(page.contains(fault) && done.err.contains(fault), "{}", done.err);
+    assert_eq!(done.code, 1);
+    let table = stand.read("out/tables/table_2.csv");
+    let counts: Vec<&str> = table.lines().skip(1).filter_map(|row| row.split(',').nth(2)).collect();
+    assert_eq!(counts, ["2", "2", "2"], "E1–E2, E1–M, E2–M, on case0 and case4: {table}");
+    assert!(stand.read("out/master.csv").contains("case2,case2,reference,cnn-ds"));
 }
 
 #[test]

@@ -18,8 +18,10 @@ pub(super) struct Drawn {
     pub(super) raters: Vec<(String, Volume<u8>)>,
     /// The majority of three and more, else the dataset's label.
     pub(super) reference: Volume<u8>,
-    /// What was not as it should be.
+    /// Who did not draw it.
     pub(super) notes: Vec<String>,
+    /// Masks that cannot be used.
+    pub(super) faults: Vec<String>,
 }
 
 /// The name that the paper would give the `i`th rater.
@@ -37,18 +39,18 @@ impl Drawn {
         let ct = case.read_image().map_err(|error| reason(&error))?;
         let size = ct.grid().size();
         let binary = |mask: &Volume<u8>| mask.map(|&voxel| u8::from(voxel != 0));
-        let mut notes = Vec::new();
+        let (mut notes, mut faults) = (Vec::new(), Vec::new());
         let mut raters = Vec::new();
         for (i, rater) in dataset.raters().into_iter().enumerate() {
             match dataset.read_rater(rater, case) {
                 Ok(Some((mask, _))) if mask.size() == size => raters.push((expert(i), binary(&mask))),
-                Ok(Some((mask, _))) => notes.push(format!(
+                Ok(Some((mask, _))) => faults.push(format!(
                     "the mask of rater {rater} on case {} has {:?} [z, y, x] voxels, the scan {size:?}: left out",
                     case.id(),
                     mask.size()
                 )),
                 Ok(None) => notes.push(format!("rater {rater} did not draw case {}", case.id())),
-                Err(error) => notes.push(format!(
+                Err(error) => faults.push(format!(
                     "the mask of rater {rater} on case {} cannot be read ({}): left out",
                     case.id(),
                     reason(&error)
@@ -62,10 +64,10 @@ impl Drawn {
         let Some(reference) = vote.flatten().or(label) else {
             return Err(format!("case {} has no mask on its scan's grid", case.id()));
         };
-        if raters.is_empty() {
+        if dataset.raters().is_empty() {
             // One reader: whoever drew the dataset's labels.
             raters.push((expert(0), reference.clone()));
         }
-        Ok(Self { ct, raters, reference, notes })
+        Ok(Self { ct, raters, reference, notes, faults })
     }
 }

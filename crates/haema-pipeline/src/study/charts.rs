@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::drawing::Drawing;
 use crate::html::escape;
 
 /// Size of a plot with axes.
@@ -19,6 +20,8 @@ pub(super) enum Mark {
     Line {
         /// The points.
         points: Vec<[f64; 2]>,
+        /// What it is; nothing where the axes say so.
+        name: String,
         /// Colour.
         colour: &'static str,
         /// Whether it is broken.
@@ -34,23 +37,18 @@ pub(super) struct Plot {
     pub(super) title: String,
     pub(super) x: &'static str,
     pub(super) y: &'static str,
+    /// Ends of the upright axis; as the values have it where absent.
+    pub(super) y_ends: Option<[f64; 2]>,
     pub(super) marks: Vec<Mark>,
-}
-
-/// A document of its own: the same text serves as a file and inside a page.
-pub(super) fn document([width, height]: [f64; 2], title: &str, body: &str) -> String {
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-         height=\"{height:.0}\" role=\"img\" font-family=\"system-ui, sans-serif\" font-size=\"12\" \
-         fill=\"#1c1f24\">\n<title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         {body}</svg>\n",
-        escape(title)
-    )
 }
 
 impl Plot {
     /// The plot, or a note where there is nothing to show.
-    pub(super) fn svg(&self) -> String {
+    pub(super) fn drawing(&self) -> Drawing {
+        Drawing { size: SIZE, title: self.title.clone(), body: self.body() }
+    }
+
+    fn body(&self) -> String {
         let points = || {
             self.marks.iter().flat_map(|mark| match mark {
                 Mark::Dot(at, _) => vec![*at],
@@ -59,20 +57,47 @@ impl Plot {
             })
         };
         let Some(x) = Axis::of(points().map(|at| at[0]), [ROOM[0], SIZE[0] - ROOM[2]]) else {
-            let note = "<text x=\"230\" y=\"170\" text-anchor=\"middle\">no values</text>";
-            return document(SIZE, &self.title, note);
+            return "<text x=\"230\" y=\"170\" text-anchor=\"middle\">no values</text>\n"
+                .to_owned();
         };
         let levels = self.marks.iter().filter_map(|mark| match mark {
             Mark::Level(value, _) => Some(*value),
             _ => None,
         });
-        let values = points().map(|at| at[1]).chain(levels);
+        let values =
+            points().map(|at| at[1]).chain(levels).chain(self.y_ends.into_iter().flatten());
         let y = Axis::of(values, [SIZE[1] - ROOM[3], ROOM[1]]).expect("x has values, so y has");
         let mut body = self.axes(&x, &y);
         for mark in &self.marks {
             draw(&mut body, mark, &x, &y);
         }
-        document(SIZE, &self.title, &body)
+        self.legend(&mut body);
+        body
+    }
+
+    /// The names of lines, at the upper right.
+    fn legend(&self, body: &mut String) {
+        let named = self.marks.iter().filter_map(|mark| match mark {
+            Mark::Line { name, colour, is_dashed, .. } if !name.is_empty() => {
+                Some((name, colour, is_dashed))
+            }
+            _ => None,
+        });
+        let right = SIZE[0] - ROOM[2] - 4.0;
+        for (i, (name, colour, &is_dashed)) in named.enumerate() {
+            let y = ROOM[1] + 12.0 + 16.0 * i as f64;
+            writeln!(
+                body,
+                "<path d=\"M{:.0} {y:.0}h26\" stroke=\"{colour}\" stroke-width=\"1.8\"{}/>\
+                 <text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\" font-size=\"11\">{}</text>",
+                right - 26.0,
+                dashes(is_dashed),
+                right - 32.0,
+                y + 4.0,
+                escape(name)
+            )
+            .expect("a string takes all");
+        }
     }
 
     fn axes(&self, x: &Axis, y: &Axis) -> String {
@@ -116,6 +141,10 @@ impl Plot {
     }
 }
 
+fn dashes(is_dashed: bool) -> &'static str {
+    if is_dashed { " stroke-dasharray=\"5 4\"" } else { "" }
+}
+
 fn draw(body: &mut String, mark: &Mark, x: &Axis, y: &Axis) {
     let written = match mark {
         Mark::Dot([a, b], words) => writeln!(
@@ -126,14 +155,14 @@ fn draw(body: &mut String, mark: &Mark, x: &Axis, y: &Axis) {
             y.at(*b),
             escape(words)
         ),
-        Mark::Line { points, colour, is_dashed } => {
+        Mark::Line { points, colour, is_dashed, .. } => {
             let path: Vec<String> =
                 points.iter().map(|[a, b]| format!("{:.1},{:.1}", x.at(*a), y.at(*b))).collect();
-            let dashes = if *is_dashed { " stroke-dasharray=\"5 4\"" } else { "" };
             writeln!(
                 body,
-                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"{dashes}/>",
-                path.join(" ")
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"{}/>",
+                path.join(" "),
+                dashes(*is_dashed)
             )
         }
         Mark::Level(value, words) => writeln!(
@@ -188,7 +217,7 @@ impl Axis {
 }
 
 /// Without digits that say nothing.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.replace('-', "−") }
@@ -197,7 +226,7 @@ fn short(value: f64) -> String {
 /// Figure 1: what each pair of raters disagrees by, darker where more; per cent.
 ///
 /// * `pairs` — names of the two, signed and absolute disagreement as shares.
-pub(super) fn disagreement(names: &[String], pairs: &[(String, String, f64, f64)]) -> String {
+pub(super) fn disagreement(names: &[String], pairs: &[(String, String, f64, f64)]) -> Drawing {
     const CELL: f64 = 78.0;
     const HEAD: f64 = 44.0;
     let side = HEAD + CELL * names.len() as f64 + 10.0;
@@ -240,7 +269,7 @@ pub(super) fn disagreement(names: &[String], pairs: &[(String, String, f64, f64)
             ).expect("a string takes all");
         }
     }
-    document([side, side], "Figure 1. Disagreement of volumes", &body)
+    Drawing { size: [side, side], title: "Figure 1. Disagreement of volumes".to_owned(), body }
 }
 
 #[cfg(test)]
@@ -261,21 +290,34 @@ mod tests {
 
     #[test]
     fn values_that_are_all_alike_or_none_make_a_figure_too() {
-        let plot = |marks| Plot { title: "a < b".into(), x: "x", y: "y", marks };
+        let plot = |marks| Plot { title: "a < b".into(), x: "x", y: "y", y_ends: None, marks };
 
-        let one = plot(vec![Mark::Dot([3.0, 3.0], "case".into())]).svg();
+        let one = plot(vec![Mark::Dot([3.0, 3.0], "case".into())]).drawing().svg();
         assert!(
             one.contains("<circle") && one.contains("a &lt; b") && !one.contains("NaN"),
             "{one}"
         );
-        assert!(plot(vec![]).svg().contains("no values"));
+        assert!(plot(vec![]).body().contains("no values"));
+    }
+
+    #[test]
+    fn lines_are_named_and_an_axis_may_have_ends_of_its_own() {
+        let points = vec![[1.0, 0.5], [2.0, 0.4]];
+        let line =
+            Mark::Line { points, name: "training <1>".into(), colour: "#2b5c8a", is_dashed: true };
+        let y_ends = Some([0.0, 1.0]);
+
+        let body = Plot { title: String::new(), x: "x", y: "y", y_ends, marks: vec![line] }.body();
+
+        assert!(body.contains("training &lt;1&gt;") && body.contains(">1</text>"), "{body}");
+        assert_eq!(body.matches("stroke-dasharray").count(), 2);
     }
 
     #[test]
     fn the_darkest_cell_is_that_of_the_largest_disagreement() {
         let names = ["E1", "E2", "M"].map(str::to_owned);
         let pair = |a: &str, b: &str, d: f64| (a.to_owned(), b.to_owned(), d, d.abs());
-        let svg = disagreement(&names, &[pair("E1", "E2", -0.2), pair("E1", "M", 0.1)]);
+        let svg = disagreement(&names, &[pair("E1", "E2", -0.2), pair("E1", "M", 0.1)]).body;
 
         assert_eq!(svg.matches("rgb(80,80,80)").count(), 2);
         assert!(svg.contains("20.0 %") && svg.contains("10.0 %"));

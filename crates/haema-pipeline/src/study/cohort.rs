@@ -6,7 +6,7 @@ use haema_volume::parallel;
 
 use super::cases::Drawn;
 use super::run::Results;
-use super::table::{Table, cell};
+use super::table::{Table, cell, p_value};
 
 /// What is known of a case.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -133,7 +133,7 @@ fn numbers(
     for (test, variances) in [("Student", Variances::Pooled), ("Welch", Variances::Own)] {
         let apart = mean_difference(&sides[0], &sides[1], variances);
         let figures =
-            [cell(apart.map(|d| d.t(0.0)), 3), cell(apart.map(|d| d.p_different(0.0)), 4)];
+            [cell(apart.map(|d| d.t(0.0)), 3), p_value(apart.map(|d| d.p_different(0.0)), 4)];
         let first = [name.to_owned()].into_iter().chain(shown.clone()).chain(known.clone());
         let cells = first.chain([test.to_owned()]).chain(figures);
         table.push(cells.chain(printed.map(str::to_owned)));
@@ -159,7 +159,7 @@ fn share(
     let known = sides.map(|[yes, no]| (yes + no).to_string());
     let is_known = sides.iter().all(|[yes, no]| yes + no > 0);
     let p = is_known.then(|| fisher_exact(sides));
-    let test = [if is_known { "Fisher" } else { "" }.to_owned(), String::new(), cell(p, 4)];
+    let test = [if is_known { "Fisher" } else { "" }.to_owned(), String::new(), p_value(p, 4)];
     let printed = printed.map_or_else(Default::default, |both| both.map(|value| value.to_string()));
     let cells = [name.to_owned()].into_iter().chain(shown).chain(known).chain(test);
     table.push(cells.chain(printed));

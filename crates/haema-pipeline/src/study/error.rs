@@ -48,4 +48,12 @@ pub enum StudyError {
     /// No method was named.
     #[error("no method to study: wanted at least one")]
     NoMethods,
+    /// A figure cannot be drawn as PNG.
+    #[error("{figure} cannot be drawn as PNG: {reason}")]
+    Figure {
+        /// Its title.
+        figure: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }

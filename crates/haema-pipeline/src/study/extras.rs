@@ -7,7 +7,7 @@ use haema_measure::{Abc2Width, abc2, abc2_total};
 
 use super::CaseRow;
 use super::cases::{Drawn, REFERENCE};
-use super::charts::{Mark, Plot};
+use super::charts::{Mark, Plot, short};
 use super::run::Results;
 use super::table::{Table, cell};
 
@@ -39,14 +39,21 @@ pub(super) fn plots(rows: &[CaseRow], method: &str) -> [(&'static str, Plot); 3]
         |row| Some(row.found_ml - row.reference_ml),
     );
     if let Some(limits) = limits {
-        let level = |name: &str, ml: f64| Mark::Level(ml, format!("{name} {ml:.1} mL"));
+        let level = |name: &str, ml: f64| {
+            Mark::Level(ml, format!("{name} {} mL", short((10.0 * ml).round() / 10.0)))
+        };
         apart.push(level("bias", limits.bias.value));
         apart.extend(limits.limits.map(|limit| level("limit", limit.value)));
     }
     let most = own.iter().map(|row| row.found_ml.max(row.reference_ml)).fold(1.0, f64::max);
     let mut together = dots(|row| row.reference_ml, |row| Some(row.found_ml));
     let points = vec![[0.0, 0.0], [most, most]];
-    together.push(Mark::Line { points, colour: "#888888", is_dashed: true });
+    together.push(Mark::Line {
+        points,
+        name: "the same".to_owned(),
+        colour: "#888888",
+        is_dashed: true,
+    });
     let title = |what: &str| format!("{what}, {method}");
     [
         (
@@ -55,6 +62,7 @@ pub(super) fn plots(rows: &[CaseRow], method: &str) -> [(&'static str, Plot); 3]
                 title: title("Bland–Altman"),
                 x: "mean of both volumes, mL",
                 y: "found less drawn, mL",
+                y_ends: None,
                 marks: apart,
             },
         ),
@@ -64,6 +72,7 @@ pub(super) fn plots(rows: &[CaseRow], method: &str) -> [(&'static str, Plot); 3]
                 title: title("Volumes"),
                 x: "volume drawn, mL",
                 y: "volume found, mL",
+                y_ends: None,
                 marks: together,
             },
         ),
@@ -73,6 +82,7 @@ pub(super) fn plots(rows: &[CaseRow], method: &str) -> [(&'static str, Plot); 3]
                 title: title("Dice and size"),
                 x: "volume drawn, mL",
                 y: "Dice",
+                y_ends: Some([0.0, 1.0]),
                 marks: dots(|row| row.reference_ml, |row| row.overlap.dice()),
             },
         ),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use haema_nn::{INPUT, LayerRow, NetSpec};
 
-use super::charts::document;
+use super::drawing::Drawing;
 use super::table::Table;
 use crate::html::escape;
 
@@ -14,7 +14,7 @@ const MARGIN: f64 = 40.0;
 
 /// Blocks from left to right in the order in which they are computed, from fine to coarse downwards, with
 /// lines from what each reads.
-pub(super) fn chart(spec: &NetSpec, size: [usize; 3]) -> Option<(String, Table)> {
+pub(super) fn chart(spec: &NetSpec, size: [usize; 3]) -> Option<(Drawing, Table)> {
     let layers = spec.table(size).ok()?;
     let level = |layer: &LayerRow| (size[2] / layer.size[2].max(1)).max(1).ilog2();
     let at = |name: &str| {
@@ -76,7 +76,7 @@ pub(super) fn chart(spec: &NetSpec, size: [usize; 3]) -> Option<(String, Table)>
         2.0 * MARGIN + STEP * (layers.len() + 1) as f64,
         2.0 * MARGIN + LEVEL * f64::from(deepest) + 40.0,
     ];
-    Some((document(page, "Figure 4. The network", &body), table))
+    Some((Drawing { size: page, title: "Figure 4. The network".to_owned(), body }, table))
 }
 
 #[cfg(test)]
@@ -89,9 +89,9 @@ mod tests {
     fn every_block_is_drawn_and_listed_once() {
         let spec = CnnDs::profile(Profile::Paper).spec();
 
-        let (svg, table) = chart(&spec, [64, 128, 128]).unwrap();
+        let (drawing, table) = chart(&spec, [64, 128, 128]).unwrap();
 
-        assert_eq!(svg.matches("<rect x=").count(), spec.blocks.len());
+        assert_eq!(drawing.body.matches("<rect x=").count(), spec.blocks.len());
         assert_eq!(table.rows().len(), spec.blocks.len());
         let parameters: usize = (0..table.rows().len())
             .map(|i| table.get(i, "parameters").unwrap().parse::<usize>().unwrap())

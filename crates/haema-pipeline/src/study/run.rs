@@ -1,5 +1,6 @@
 //! The stages, one after another.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use haema_io::dataset::{Case, Dataset};
@@ -56,8 +57,12 @@ pub(super) struct Results<'a> {
     pub(super) training_rows: Vec<CaseRow>,
     /// How many people drew.
     pub(super) raters: usize,
+    /// Test cases with a bleed in their reference.
+    pub(super) bleeds: BTreeSet<String>,
     /// Methods that have a model.
     pub(super) methods: Vec<Method>,
+    /// Methods whose model was given, and the folder of its file.
+    pub(super) taken: Vec<(Method, PathBuf)>,
     /// Milliseconds of each method's parts, each case's.
     pub(super) times: Vec<(Method, String, Times)>,
     pub(super) notes: Vec<String>,
@@ -72,6 +77,42 @@ impl Results<'_> {
 
     pub(super) fn case(&self, id: &str) -> Option<&Case> {
         self.dataset.cases().iter().find(|case| case.id() == id)
+    }
+
+    pub(super) fn is_taken(&self, method: Method) -> bool {
+        self.taken.iter().any(|(taken, _)| *taken == method)
+    }
+
+    /// The folder of a method's training run: here, or where its model was given from.
+    fn run_folder(&self, method: Method) -> PathBuf {
+        let given = self.taken.iter().find(|(taken, _)| *taken == method);
+        given.map_or_else(|| run_folder(self.out, method), |(_, folder)| folder.clone())
+    }
+
+    /// The loss of each epoch of a method's run, from its `log.csv`: training, then validation.
+    pub(super) fn losses(&self, method: Method) -> Vec<[Option<f64>; 2]> {
+        let path = self.run_folder(method).join("log.csv");
+        let text = fs::read_to_string(&path, 1 << 24).unwrap_or_default();
+        let of_row = |line: &str| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let number = |i: usize| cells.get(i).and_then(|cell| cell.parse().ok());
+            [number(1), number(3)]
+        };
+        text.lines().skip(1).map(of_row).collect()
+    }
+
+    /// The configuration of a method's run, where it stands beside the model.
+    pub(super) fn config_of(&self, method: Method) -> Option<TrainConfig> {
+        let config = training::read_config(&self.run_folder(method)).ok().flatten();
+        config.filter(|config| config.network.method() == method)
+    }
+
+    /// How many steps an epoch of a method's run has, from its `plan.json`.
+    pub(super) fn steps_in_epoch(&self, method: Method) -> Option<u64> {
+        let path = self.run_folder(method).join("plan.json");
+        let text = fs::read_to_string(&path, 1 << 20).ok()?;
+        let plan: serde_json::Value = serde_json::from_str(&text).ok()?;
+        plan.get("steps_in_epoch")?.as_u64()
     }
 
     /// What a method found on a case.
@@ -147,7 +188,9 @@ pub fn study(
         rows: Vec::new(),
         training_rows: Vec::new(),
         raters: dataset.raters().len(),
+        bleeds: BTreeSet::new(),
         methods: models.iter().map(Trained::method).collect(),
+        taken: taken.iter().map(Trained::method).zip(folders_of(&order.models)).collect(),
         times: Vec::new(),
         notes,
     };
@@ -158,8 +201,13 @@ pub fn study(
     page::write(&results, order.threads)
 }
 
+/// The folders that models lie in.
+fn folders_of(models: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    models.iter().map(|path| path.parent().map_or_else(PathBuf::new, Path::to_path_buf))
+}
+
 /// The folder of a method's training run.
-pub(super) fn run_folder(out: &Path, method: Method) -> PathBuf {
+fn run_folder(out: &Path, method: Method) -> PathBuf {
     out.join("models").join(method.name())
 }
 
@@ -292,34 +340,50 @@ fn compare_all(results: &mut Results<'_>, order: &Order, on_event: &mut dyn FnMu
     let test_count = results.plan.split.held_aside.len();
     let found = parallel::map(jobs.iter(), order.threads, |_, &job| compare(job));
     let (mut rows, mut training_rows, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut faults, mut bleeds) = (Vec::new(), BTreeSet::new());
     for (i, ((id, _), found)) in jobs.iter().zip(found).enumerate() {
         on_event(Event::Comparing { case: id });
         match found {
-            Ok((own, own_notes)) if i < test_count => {
-                rows.extend(own);
-                notes.extend(own_notes);
+            Ok(own) if i < test_count => {
+                rows.extend(own.rows);
+                notes.extend(own.notes);
+                faults.extend(own.faults);
+                if own.has_bleed {
+                    bleeds.insert((*id).clone());
+                }
             }
-            Ok((own, _)) => {
-                let of_method = own.into_iter().filter(|row| row.method != METHOD);
+            Ok(own) => {
+                let of_method = own.rows.into_iter().filter(|row| row.method != METHOD);
                 training_rows.extend(of_method.filter(|row| row.reference == REFERENCE));
             }
-            Err(why) => notes.push(format!("case {id} is not compared: {why}")),
+            Err(why) => faults.push(format!("case {id} is not compared: {why}")),
         }
     }
+    for fault in faults {
+        on_event(Event::Note(&fault));
+        notes.push(fault);
+    }
     results.rows = rows;
+    results.bleeds = bleeds;
     results.training_rows = training_rows;
     results.notes.extend(notes);
 }
 
+/// A case, compared.
+struct Compared {
+    rows: Vec<CaseRow>,
+    /// Whether its reference has a bleed.
+    has_bleed: bool,
+    notes: Vec<String>,
+    /// What is told at once.
+    faults: Vec<String>,
+}
+
 /// All pairs of masks of a case: people with each other, the leading method with people, every method with
 /// the reference.
-fn compare_one(
-    results: &Results<'_>,
-    id: &str,
-    methods: &[Method],
-) -> Result<(Vec<CaseRow>, Vec<String>), String> {
+fn compare_one(results: &Results<'_>, id: &str, methods: &[Method]) -> Result<Compared, String> {
     let case = results.case(id).ok_or_else(|| "it is not in the dataset".to_owned())?;
-    let Drawn { ct, raters, reference, notes } = Drawn::read(results.dataset, case)?;
+    let Drawn { ct, raters, reference, notes, faults } = Drawn::read(results.dataset, case)?;
     let patient = case.participant().and_then(|row| row.get("patient_id")).unwrap_or(id);
     let row = |first: (&str, &Volume<u8>), second: (&str, &Volume<u8>)| {
         let [first, second] = [first, second].map(|(by, mask)| By { by, mask });
@@ -343,22 +407,6 @@ fn compare_one(
         let with = row((REFERENCE, &reference), (method.name(), &found))?;
         rows.push(CaseRow { seconds, ..with });
     }
-    Ok((rows, notes))
-}
-
-/// The loss of each epoch of a method's run, from its `log.csv`: training, then validation.
-pub(super) fn losses(out: &Path, method: Method) -> Vec<[Option<f64>; 2]> {
-    let path = run_folder(out, method).join("log.csv");
-    let text = fs::read_to_string(&path, 1 << 24).unwrap_or_default();
-    let of_row = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        let number = |i: usize| cells.get(i).and_then(|cell| cell.parse().ok());
-        [number(1), number(3)]
-    };
-    text.lines().skip(1).map(of_row).collect()
-}
-
-/// The configuration of a method's run, where it was trained here.
-pub(super) fn config_of(out: &Path, method: Method) -> Option<TrainConfig> {
-    training::read_config(&run_folder(out, method)).ok().flatten()
+    let has_bleed = reference.as_slice().iter().any(|&voxel| voxel != 0);
+    Ok(Compared { rows, has_bleed, notes, faults })
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use haema_volume::{Components, Connectivity, Volume, distances_mm};
 
 use super::cases::{Drawn, REFERENCE};
-use super::charts::document;
+use super::drawing::Drawing;
 use super::run::Results;
 use super::table::Table;
 use crate::html::figure::{Picture, Slice};
@@ -28,10 +28,9 @@ const BONE_HU: f32 = 300.0;
 const PANEL: f64 = 300.0;
 
 /// The figure and the log of what was chosen; none where there is no case to show.
-pub(super) fn figure(results: &Results<'_>) -> Option<(String, Table)> {
+pub(super) fn figure(results: &Results<'_>) -> Option<(Drawing, Table)> {
     let panels = choose(results);
-    let mut table =
-        Table::new("Figure 2. Slices chosen", ["panel", "case", "slice", "rule", "value"]);
+    let mut table = Table::new("Figure 2. Examples", ["panel", "case", "slice", "rule", "value"]);
     let mut body = String::new();
     for (i, panel) in panels.iter().enumerate() {
         let Some((slice, found)) = cut(results, panel) else { continue };
@@ -44,7 +43,8 @@ pub(super) fn figure(results: &Results<'_>) -> Option<(String, Table)> {
     }
     let rows = panels.len().div_ceil(2) as f64;
     let size = [2.0 * PANEL + 12.0, rows * (PANEL + 44.0)];
-    (!table.rows().is_empty()).then(|| (document(size, "Figure 2. Examples", &body), table))
+    let title = table.title().to_owned();
+    (!table.rows().is_empty()).then_some((Drawing { size, title, body }, table))
 }
 
 fn choose(results: &Results<'_>) -> Vec<Panel> {

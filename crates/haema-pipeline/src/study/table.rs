@@ -129,15 +129,21 @@ impl Table {
     }
 }
 
-/// A figure with so many decimals; empty where there is none. What is smaller than the decimals show is
-/// written with an exponent, as p-values are.
+/// A figure with so many decimals; empty where there is none.
 pub(crate) fn cell(figure: Option<f64>, decimals: usize) -> String {
-    match figure {
-        Some(value) if !value.is_finite() => String::new(),
-        Some(value) if value != 0.0 && value.abs() < 0.5 * 10_f64.powi(-(decimals as i32)) => {
-            format!("{value:.2e}")
+    let Some(value) = figure.filter(|value| value.is_finite()) else { return String::new() };
+    let text = format!("{value:.decimals$}");
+    // What is rounded to nothing has no sign.
+    let is_nothing = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
+    if is_nothing { text.replace('-', "") } else { text }
+}
+
+/// A probability: what is smaller than the decimals show is written with an exponent.
+pub(crate) fn p_value(p: Option<f64>, decimals: usize) -> String {
+    match p {
+        Some(p) if p != 0.0 && p.abs() < 0.5 * 10_f64.powi(-(decimals as i32)) => {
+            format!("{p:.2e}")
         }
-        Some(value) => format!("{value:.decimals$}"),
-        None => String::new(),
+        _ => cell(p, decimals),
     }
 }

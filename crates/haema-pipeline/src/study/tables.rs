@@ -10,7 +10,7 @@ use haema_eval::{
 
 use super::CaseRow;
 use super::paper::{self, PaperMethod};
-use super::table::{Table, cell};
+use super::table::{Table, cell, p_value};
 
 /// Seed of the bootstrap and of exchanges.
 const SEED: u64 = 1;
@@ -73,29 +73,31 @@ pub fn table_2(agreements: &[Agreement]) -> Table {
         let found = describe(&row.kappas, Divisor::Sample);
         let interval = row.kappa.map(|kappa| kappa.interval(0.95));
         let printed = paper::TABLE_2.iter().find(|paper| paper.raters[..] == row.raters[..]);
+        let ends = |i: usize| cell(interval.map(|ends| ends[i]), 3);
+        let limits = |i: usize| cell(row.limits_ml.map(|ml| ml[i]), 2);
         let figures = [
-            (found.map(|f| f.mean), 3),
-            (found.and_then(|f| f.sd), 3),
-            (interval.map(|ends| ends[0]), 3),
-            (interval.map(|ends| ends[1]), 3),
-            (row.line.map(|line| line.slope.value), 3),
-            (row.line.map(|line| line.slope.p_different(0.0)), 3),
-            (row.line.map(|line| line.intercept.value), 2),
-            (row.line.map(|line| line.intercept.p_different(0.0)), 3),
-            (row.r, 4),
-            (row.icc, 4),
-            (row.limits_ml.map(|ml| ml[0]), 2),
-            (row.limits_ml.map(|ml| ml[1]), 2),
-            (row.limits_ml.map(|ml| ml[2]), 2),
-            (printed.map(|p| p.kappa[0]), 2),
-            (printed.map(|p| p.kappa[1]), 2),
-            (printed.map(|p| p.slope[0]), 2),
-            (printed.map(|p| p.slope[1]), 3),
-            (printed.map(|p| p.intercept_ml[0]), 2),
-            (printed.map(|p| p.intercept_ml[1]), 3),
+            cell(found.map(|f| f.mean), 3),
+            cell(found.and_then(|f| f.sd), 3),
+            ends(0),
+            ends(1),
+            cell(row.line.map(|line| line.slope.value), 3),
+            p_value(row.line.map(|line| line.slope.p_different(0.0)), 3),
+            cell(row.line.map(|line| line.intercept.value), 2),
+            p_value(row.line.map(|line| line.intercept.p_different(0.0)), 3),
+            cell(row.r, 4),
+            cell(row.icc, 4),
+            limits(0),
+            limits(1),
+            limits(2),
+            cell(printed.map(|p| p.kappa[0]), 2),
+            cell(printed.map(|p| p.kappa[1]), 2),
+            cell(printed.map(|p| p.slope[0]), 2),
+            p_value(printed.map(|p| p.slope[1]), 3),
+            cell(printed.map(|p| p.intercept_ml[0]), 2),
+            p_value(printed.map(|p| p.intercept_ml[1]), 3),
         ];
         let names = row.raters.iter().cloned().chain([row.kappas.len().to_string()]);
-        table.push(names.chain(figures.map(|(figure, decimals)| cell(figure, decimals))));
+        table.push(names.chain(figures));
     }
     table
 }
@@ -185,7 +187,9 @@ pub fn text_on_experts(found: &AmongExperts) -> Table {
     let mut table = Table::new("Method among experts", columns);
     let mut push = |name: &str, figures: [Option<f64>; 3], printed: Option<paper::Printed>| {
         let printed = [printed.map(|p| p[0]), printed.map(|p| p[1])];
-        let cells = figures.map(|f| cell(f, 4)).into_iter().chain(printed.map(|f| cell(f, 2)));
+        let [value, sd, p] = figures;
+        let own = [cell(value, 4), cell(sd, 4), p_value(p, 4)];
+        let cells = own.into_iter().chain(printed.map(|f| cell(f, 2)));
         table.push(std::iter::once(name.to_owned()).chain(cells));
     };
     let who = ["between experts", "of the method with experts"];
@@ -322,8 +326,8 @@ pub fn table_of_methods(title: &str, rows: &[MetricRow], printed: &[PaperMethod]
         let paper = printed.iter().find(|paper| paper.method == row.method);
         let paper = paper.and_then(|paper| match row.metric {
             "dice" => Some(paper.dice),
-            "precision" => Some(paper.precision),
-            "recall" => Some(paper.recall),
+            "precision" => paper.precision,
+            "recall" => paper.recall,
             "time_s" => Some(paper.seconds),
             _ => None,
         });
@@ -339,7 +343,7 @@ pub fn table_of_methods(title: &str, rows: &[MetricRow], printed: &[PaperMethod]
         ];
         let counts = [found.map_or(0, |f| f.n), row.undefined].map(|count| count.to_string());
         let names = [row.method.clone(), row.metric.to_owned()];
-        let last = [cell(row.p, 4), cell(paper.map(|p| p[0]), 2), cell(paper.map(|p| p[1]), 2)];
+        let last = [p_value(row.p, 4), cell(paper.map(|p| p[0]), 2), cell(paper.map(|p| p[1]), 2)];
         table.push(names.into_iter().chain(figures.map(|f| cell(f, 3))).chain(counts).chain(last));
     }
     for method in rows.iter().filter(|row| row.metric == "dice").map(|row| &row.method) {
@@ -348,7 +352,7 @@ pub fn table_of_methods(title: &str, rows: &[MetricRow], printed: &[PaperMethod]
             row.found.map(|found| found.mean)
         };
         let f1 = mean("precision").zip(mean("recall")).and_then(|(p, r)| f1_of_means(p, r));
-        let paper = printed.iter().find(|paper| paper.method == *method).map(|paper| paper.f1);
+        let paper = printed.iter().find(|paper| paper.method == *method).and_then(|paper| paper.f1);
         let names = [method.clone(), "f1_of_means".to_owned(), cell(f1, 3)];
         let blank = std::iter::repeat_n(String::new(), 9);
         table.push(names.into_iter().chain(blank).chain([cell(paper, 2)]));
