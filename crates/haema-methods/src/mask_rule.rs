@@ -88,7 +88,7 @@ impl FromStr for MaskRule {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || MaskRuleError { found: text.to_owned() };
-        let number = |part: &str| part.trim().parse::<f32>().map_err(|_| error());
+        let number = |part: &str| part.trim().parse::<f32>().ok().ok_or_else(error);
         let rule = match text.split_once(',') {
             None => Self::above(number(text)?),
             Some((threshold, seed)) => {

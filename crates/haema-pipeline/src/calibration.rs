@@ -167,8 +167,7 @@ pub fn calibrate(
         metadata.insert("calibration".to_owned(), json_of(calibration));
     }
     if let Some(rule) = mask_rule {
-        let text = serde_json::to_string(&rule).expect("a rule is plain data");
-        metadata.insert("mask_rule".to_owned(), text);
+        metadata.insert("mask_rule".to_owned(), json_of(&rule));
     }
     // As wide as they were: four bytes a value do not fit into half precision's file.
     let is_full = bytes.len() >= 4 * params.values().len();
@@ -179,8 +178,8 @@ pub fn calibrate(
 }
 
 /// As it stands in a model file.
-pub(crate) fn json_of(calibration: &Calibration) -> String {
-    serde_json::to_string(calibration).expect("a calibration is plain data")
+pub(crate) fn json_of(entry: &impl serde::Serialize) -> String {
+    serde_json::to_string(entry).expect("an entry is plain data")
 }
 
 /// A fitted line of the two features, and the chances within which it may speak.

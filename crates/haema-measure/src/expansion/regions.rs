@@ -203,7 +203,9 @@ impl Cut {
         let [rows, columns] = self.size;
         let near = |from: &[usize], to: &[usize]| {
             let mut is_there = vec![false; rows * columns];
-            to.iter().for_each(|&i| is_there[i] = true);
+            for &i in to {
+                is_there[i] = true;
+            }
             let is_beside = |i: usize| {
                 ways.iter().any(|&[down, right]| {
                     let y = (i / columns).checked_add_signed(down).filter(|&y| y < rows);
