@@ -37,7 +37,19 @@ pub fn volume_ml(mask: &Volume<u8>, grid: &Grid) -> Result<f64, MeasureError> {
 ///
 /// [`MeasureError::SizesDiffer`] where the probability is not on the grid.
 pub fn volume_soft_ml(probability: &Volume<f32>, grid: &Grid) -> Result<f64, MeasureError> {
-    sum_ml(probability, grid, |plane| plane.iter().map(|&p| f64::from(p)).sum())
+    sum_ml(probability, grid, sum)
+}
+
+/// As many sums as fit in a register, so that none waits for another.
+fn sum(plane: &[f32]) -> f64 {
+    let (groups, rest) = plane.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for group in groups {
+        for (sum, &p) in sums.iter_mut().zip(group) {
+            *sum += f64::from(p);
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&p| f64::from(p)).sum::<f64>()
 }
 
 fn sum_ml<T>(

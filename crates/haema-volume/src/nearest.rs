@@ -1,6 +1,6 @@
 //! The nearest of many points, whatever the geometry that they come from.
 
-use crate::affine::{Vec3, dot, norm, sub};
+use crate::affine::{Vec3, dot, sub};
 
 /// Points in space, sorted so that the nearest of them is found fast: a k-d tree.
 ///
@@ -47,61 +47,70 @@ impl Nearest {
 
     /// How far the nearest of the points is; `None` where there are none.
     pub fn distance_mm(&self, from_mm: Vec3) -> Option<f64> {
-        self.distance_within_mm(from_mm, f64::INFINITY)
+        Some(self.nearest(from_mm, self.points_mm.len() / 2)?.way2.sqrt())
     }
 
-    /// [`Nearest::distance_mm`] of many places; faster where each lies near the one before, for the
-    /// nearest point can then not be much farther. Infinite where there are no points.
+    /// [`Nearest::distance_mm`] of many places; faster where each lies near the one before, whose nearest
+    /// point is then nearly this one's too. Infinite where there are no points.
     pub fn distances_mm(&self, places_mm: impl Iterator<Item = Vec3>) -> Vec<f64> {
-        let mut before: Option<(Vec3, f64)> = None;
+        let mut first = self.points_mm.len() / 2;
         let distance = |place: Vec3| {
-            let bound_mm = before.map_or(f64::INFINITY, |(there, distance_mm)| {
-                // A nanometre more, for rounding.
-                distance_mm + norm(sub(place, there)) + 1e-6
-            });
-            let distance_mm = self.distance_within_mm(place, bound_mm).unwrap_or(f64::INFINITY);
-            before = Some((place, distance_mm));
-            distance_mm
+            let Some(best) = self.nearest(place, first) else { return f64::INFINITY };
+            first = best.point;
+            best.way2.sqrt()
         };
         places_mm.map(distance).collect()
     }
 
-    /// How far the nearest of the points is, which is known to be nearer than this.
-    fn distance_within_mm(&self, from_mm: Vec3, bound_mm: f64) -> Option<f64> {
-        if self.points_mm.is_empty() {
-            return None;
-        }
+    /// * `first` — the point that is looked at first.
+    fn nearest(&self, from_mm: Vec3, first: usize) -> Option<Best> {
+        let way = sub(from_mm, *self.points_mm.get(first)?);
+        let mut best = Best { way2: dot(way, way), point: first };
         let outside = |axis: usize| {
             let [low, high] = self.ends_mm[axis];
             (low - from_mm[axis]).max(from_mm[axis] - high).max(0.0)
         };
-        let mut best = bound_mm * bound_mm;
         let outside = [outside(0), outside(1), outside(2)];
         self.search((0, self.points_mm.len()), from_mm, outside, &mut best);
-        Some(best.sqrt())
+        Some(best)
     }
 
     /// * `outside` — how far `at` lies outside the stretch's box along each axis.
-    fn search(&self, (from, to): (usize, usize), at: Vec3, outside: Vec3, best: &mut f64) {
+    fn search(&self, (from, to): (usize, usize), at: Vec3, outside: Vec3, best: &mut Best) {
         if to - from <= LEAF {
-            for point in &self.points_mm[from..to] {
-                let way = sub(at, *point);
-                *best = best.min(dot(way, way));
+            for point in from..to {
+                best.see(self, point, at);
             }
             return;
         }
         let middle = from + (to - from) / 2;
-        let way = sub(at, self.points_mm[middle]);
-        *best = best.min(dot(way, way));
+        best.see(self, middle, at);
         let axis = usize::from(self.axes[middle]);
-        let beyond = way[axis];
+        let beyond = at[axis] - self.points_mm[middle][axis];
         let (lower, upper) = ((from, middle), (middle + 1, to));
         let (near, far) = if beyond < 0.0 { (lower, upper) } else { (upper, lower) };
         self.search(near, at, outside, best);
         let mut far_outside = outside;
         far_outside[axis] = beyond.abs();
-        if dot(far_outside, far_outside) < *best {
+        if dot(far_outside, far_outside) < best.way2 {
             self.search(far, at, far_outside, best);
+        }
+    }
+}
+
+/// The nearest point so far.
+struct Best {
+    /// The square of the way to it.
+    way2: f64,
+    point: usize,
+}
+
+impl Best {
+    fn see(&mut self, all: &Nearest, point: usize, at: Vec3) {
+        let way = sub(at, all.points_mm[point]);
+        let way2 = dot(way, way);
+        if way2 < self.way2 {
+            *self = Self { way2, point };
         }
     }
 }
@@ -137,6 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::affine::norm;
 
     fn points(most: usize) -> impl Strategy<Value = Vec<Vec3>> {
         // Few distinct values: many points share a coordinate, and some a place.

@@ -11,7 +11,7 @@ use haema_methods::cnn_ds::SegmentError as MethodError;
 use thiserror::Error;
 
 use super::Options;
-use super::findings::{Context, Findings};
+use super::findings::{self, Context, Findings};
 use super::gate::{self, Refusal};
 use super::job;
 use super::names::{Cases, REPORT_FILE};
@@ -133,7 +133,8 @@ impl Task<'_> {
         };
         let mut report = findings.report(segmenter, self.settings, &context)?;
         report.hemorrhage.probability = round3(segmented.score);
-        report.hemorrhage.chance = findings.chance(segmenter, segmented.score)?;
+        report.hemorrhage.chance =
+            findings::chance(segmenter, segmented.score, report.volume_soft_ml);
         report.volume_grid_ml = round3(segmented.volume_grid_ml);
         report.receipt.source = self.source.pseudonym();
         report.receipt.job = job;

@@ -47,21 +47,6 @@ impl Findings {
         Self { scan, probability, mask }
     }
 
-    /// The chance of a bleed, where the method knows it.
-    pub(crate) fn chance(
-        &self,
-        segmenter: &dyn Segmenter,
-        score: f64,
-    ) -> Result<Option<Chance>, MeasureError> {
-        let Some(calibration) = segmenter.calibration() else { return Ok(None) };
-        let soft_ml = volume_soft_ml(&self.probability, self.scan.ct.grid())?;
-        Ok(Some(Chance {
-            value: round3(calibration.chance(score, soft_ml)),
-            cases: calibration.cases,
-            with_bleed: calibration.with_bleed,
-        }))
-    }
-
     /// The report, but for what is not known here: the name of the case, the score, the volume on the
     /// network's grid, times, and the receipt's place and job.
     ///
@@ -120,6 +105,15 @@ impl Findings {
             },
         })
     }
+}
+
+/// The chance of a bleed, where the method knows it.
+pub(crate) fn chance(segmenter: &dyn Segmenter, score: f64, soft_ml: f64) -> Option<Chance> {
+    segmenter.calibration().map(|calibration| Chance {
+        value: round3(calibration.chance(score, soft_ml)),
+        cases: calibration.cases,
+        with_bleed: calibration.with_bleed,
+    })
 }
 
 fn rounded(lesion: &Lesion) -> Lesion {
