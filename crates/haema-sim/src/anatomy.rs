@@ -39,11 +39,13 @@ pub enum Tissue {
     Brainstem,
     SpinalCord,
     Eye,
+    Sclera,
+    Lens,
     OpticNerve,
 }
 
 impl Tissue {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Air,
         Self::Skin,
         Self::Fat,
@@ -67,6 +69,8 @@ impl Tissue {
         Self::Brainstem,
         Self::SpinalCord,
         Self::Eye,
+        Self::Sclera,
+        Self::Lens,
         Self::OpticNerve,
     ];
 

@@ -33,4 +33,4 @@ pub use case::{
 pub use head::{HeadOptions, SimulatedHead, SimulationError, builtin_head, simulate_head};
 pub use lesion::{Lesion, Place, Site, Wanted};
 pub use mimic::Mimic;
-pub use scanner::Protocol;
+pub use scanner::{Beside, Holder, Object, Protocol};

@@ -1,6 +1,7 @@
 //! The scanner: slices through a head, as thick and as noisy as asked for.
 
 mod beam;
+mod beside;
 mod calibration;
 mod coarse;
 mod fan;
@@ -18,8 +19,10 @@ use std::sync::{Mutex, PoisonError};
 
 use haema_volume::{CtVolume, Grid, Vec3, Volume, VolumeError, add};
 
+pub use beside::{Beside, Object};
 use pose::Pose;
 pub use protocol::Protocol;
+pub use surround::Holder;
 
 use crate::body::sub_slices;
 use crate::lattice::{Lattice, each_plane};
@@ -132,6 +135,7 @@ fn picture(head: &Head, grid: &Grid, (protocol, gain): (&Protocol, f32), z: usiz
 fn taken(head: &Head, grid: &Grid, (protocol, pose): (&Protocol, Pose), z: usize) -> Vec<f32> {
     let passes = passes_of(grid, z, (pose, None));
     let mut hu = seen(&passes, (&head.lattice, &head.hu), grid, AIR_HU);
+    beside::draw(&protocol.beside, grid, z, &mut hu);
     surround::draw(protocol, grid, z, &mut hu);
     hu
 }

@@ -1,4 +1,5 @@
-//! What label maps lack: falx and tentorium, muscle and fat, and how far it is to the next sulcus.
+//! What label maps lack: falx and tentorium, muscle and fat, coats and lenses of the eyes, and how far it is
+//! to the next sulcus.
 
 use std::num::NonZeroUsize;
 
@@ -28,6 +29,7 @@ pub(super) fn complete(labelled: Labelled, threads: NonZeroUsize) -> Anatomy {
     fill_holes(&lattice, &mut tissues);
     raise_dura(&lattice, &mut tissues, &parts, threads);
     divide_soft_tissue(&lattice, &mut tissues, threads);
+    divide_eyes(&lattice, &mut tissues);
     prepare(lattice, &tissues, threads)
 }
 
@@ -130,6 +132,45 @@ fn divide_soft_tissue(lattice: &Lattice, tissues: &mut [Tissue], threads: NonZer
             }
         }
     });
+}
+
+/// Half of the lens's width, depth and height.
+const LENS_MM: [f32; 3] = [4.6, 2.2, 4.6];
+/// From the front of the eye to the middle of its lens.
+const LENS_DEPTH_MM: f32 = 5.0;
+
+/// An eye has a coat, and a lens behind its front.
+fn divide_eyes(lattice: &Lattice, tissues: &mut [Tissue]) {
+    let eyes: Vec<usize> = (0..lattice.len()).filter(|&i| tissues[i] == Tissue::Eye).collect();
+    let is_coat = |&&node: &&usize| {
+        let steps = [1, lattice.size[2], lattice.plane_len()];
+        let is_open = |there: Option<usize>| {
+            there.and_then(|there| tissues.get(there)).is_none_or(|t| *t != Tissue::Eye)
+        };
+        steps.iter().any(|&s| is_open(node.checked_sub(s)) || is_open(node.checked_add(s)))
+    };
+    let coat: Vec<usize> = eyes.iter().filter(is_coat).copied().collect();
+    for &node in &coat {
+        tissues[node] = Tissue::Sclera;
+    }
+    let point_of = |node: &usize| lattice.point(lattice.index(*node));
+    let across = eyes.iter().map(|node| point_of(node)[0]).sum::<f32>() / eyes.len().max(1) as f32;
+    for is_left in [false, true] {
+        let own: Vec<&usize> =
+            eyes.iter().filter(|node| (point_of(node)[0] > across) == is_left).collect();
+        let middle = |axis: usize| {
+            own.iter().map(|node| point_of(node)[axis]).sum::<f32>() / own.len().max(1) as f32
+        };
+        let front = own.iter().map(|node| point_of(node)[1]).fold(f32::INFINITY, f32::min);
+        let lens = [middle(0), front + LENS_DEPTH_MM, middle(2)];
+        for &node in own {
+            let point = point_of(&node);
+            let way = (0..3).map(|axis| ((point[axis] - lens[axis]) / LENS_MM[axis]).powi(2));
+            if way.sum::<f32>() < 1.0 {
+                tissues[node] = Tissue::Lens;
+            }
+        }
+    }
 }
 
 /// How far each node of folded tissue lies outside the brain; negative within.

@@ -244,12 +244,11 @@ impl Level<'_> {
         let [eye, lens, orbit] = &self.orbit;
         let eye_mm = eye.surface_mm(mirrored);
         if eye_mm < 0.0 {
-            let hu = match eye_mm {
-                _ if lens.holds(mirrored) => 78.0,
-                depth if depth > -1.0 => 45.0,
-                _ => 9.0,
-            };
-            return Some((Tissue::Eye, hu));
+            return Some(match eye_mm {
+                _ if lens.holds(mirrored) => (Tissue::Lens, 78.0),
+                depth if depth > -1.0 => (Tissue::Sclera, 45.0),
+                _ => (Tissue::Eye, 9.0),
+            });
         }
         let [x, y] = mirrored;
         let wall_mm = orbit.surface_mm(mirrored);

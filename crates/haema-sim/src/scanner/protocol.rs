@@ -3,7 +3,9 @@
 use haema_volume::{Grid, GridError, Vec3};
 use rand::{Rng as _, RngCore};
 
+use super::beside::Beside;
 use super::pose::Pose;
+use super::surround::Holder;
 use crate::head::SimulationError;
 use crate::lesion::chance;
 use crate::patient::spread;
@@ -49,10 +51,12 @@ pub struct Protocol {
     /// How far the patient moves while a slice is taken, in those slices where that happens; 0 for lying
     /// still. It doubles contours and leaves streaks.
     pub jerk_mm: f64,
-    /// Radius of the head holder; none where it is out of the field.
-    pub holder_mm: Option<f64>,
+    /// The head holder; none where it is out of the field.
+    pub holder: Option<Holder>,
     /// How far below the middle of the field the table's top lies; none where there is no table.
     pub table_mm: Option<f64>,
+    /// What lies beside the head.
+    pub beside: Vec<Beside>,
     /// Whether the corners of the field hold no data.
     pub has_circle: bool,
 }
@@ -75,12 +79,13 @@ impl Default for Protocol {
             hardening: 0.02,
             scatter: 0.0005,
             noise_hu: 3.2,
-            grain_mm: 0.47,
+            grain_mm: 0.43,
             noise_seed: 0,
             motion_mm: 0.0,
             jerk_mm: 0.0,
-            holder_mm: None,
+            holder: None,
             table_mm: None,
+            beside: Vec::new(),
             has_circle: false,
         }
     }
@@ -107,7 +112,7 @@ impl Protocol {
         let back_mm = HEAD_BACK_MM + f64::from(spread(5.0, rng));
         // Doses rise for thin slices, but not as far as their noise.
         let thin = f64::max(2.5 / slice_mm, 1.0).sqrt() as f32;
-        Self {
+        let drawn = Self {
             field_mm: rng.random_range(212.0..252.0),
             slice_mm,
             upper_slice_mm: (slice_mm < 5.0 && chance(0.2, rng)).then_some(2.0 * slice_mm),
@@ -123,16 +128,30 @@ impl Protocol {
             sharpening: if chance(0.15, rng) { rng.random_range(0.2..0.8) } else { 0.0 },
             hardening: rng.random_range(0.0_f32..0.05),
             scatter: rng.random_range(0.0_f32..0.001),
-            noise_hu: thin * rng.random_range(2.3_f32..4.8),
-            grain_mm: rng.random_range(0.41..0.53),
+            noise_hu: thin * rng.random_range(2.5_f32..5.2),
+            grain_mm: rng.random_range(0.37..0.49),
             noise_seed: rng.random(),
             motion_mm: if is_restless { rng.random_range(0.4..2.0) } else { 0.0 },
             jerk_mm: if is_restless && chance(0.5, rng) { rng.random_range(0.5..4.0) } else { 0.0 },
-            holder_mm: chance(0.55, rng).then(|| rng.random_range(100.0..128.0)),
+            holder: chance(0.55, rng).then(|| Holder::draw(back_mm + HEAD_REACH_MM, rng)),
             table_mm: chance(0.6, rng).then(|| back_mm + rng.random_range(HEAD_REACH_MM..125.0)),
             has_circle: chance(0.3, rng),
             ..Self::default()
+        };
+        drawn.surrounded(rng)
+    }
+
+    /// With what lies around the head; some who were hurt lie with their head turned aside.
+    fn surrounded(mut self, rng: &mut impl RngCore) -> Self {
+        self.beside = Beside::draw_all(rng);
+        if chance(0.2, rng) {
+            self.turn_deg[2] += f64::from(spread(14.0, rng));
         }
+        // A holder lies on its table.
+        if let (Some(holder), Some(table_mm)) = (self.holder, &mut self.table_mm) {
+            *table_mm = table_mm.max(holder.bottom_mm + HOLDER_ABOVE_TABLE_MM);
+        }
+        self
     }
 
     /// Whether a scanner could be set so.
@@ -264,6 +283,8 @@ const ABOVE_BRAIN_MM: f64 = 15.0;
 const BASE_MM: f64 = 45.0;
 /// From the middle of the brain to the pillow, of large heads.
 const HEAD_REACH_MM: f64 = 106.0;
+/// From the bottom of a head holder to the table's top, at least.
+const HOLDER_ABOVE_TABLE_MM: f64 = 8.0;
 /// How often a patient who moves while slices are taken does so in a slice.
 const JERKY_SLICES: f64 = 0.35;
 /// A head turns on its pillow as it moves.

@@ -1,8 +1,10 @@
 //! What carries the head: a holder, and the table below it.
 
 use haema_volume::Grid;
+use rand::{Rng as _, RngCore};
 
 use super::Protocol;
+use crate::lesion::chance;
 
 /// Skins of the table are carbon fibre, its core is foam.
 const SKIN_MM: f64 = 1.4;
@@ -12,31 +14,58 @@ const FOAM_HU: f32 = -950.0;
 /// The table is a shallow trough of this radius.
 const TABLE_RADIUS_MM: f64 = 420.0;
 
+/// A head holder: a trough whose walls may go straight up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Holder {
+    /// Radius of the trough.
+    pub radius_mm: f64,
+    /// How far below the middle of the field its lowest point lies.
+    pub bottom_mm: f64,
+    /// How far its walls go up from the middle of the trough's circle; negative where they end below it.
+    pub rise_mm: f64,
+}
+
+impl Holder {
+    /// * `lowest_mm` — how far below the middle of the field the head reaches.
+    pub(super) fn draw(lowest_mm: f64, rng: &mut impl RngCore) -> Self {
+        let radius_mm = rng.random_range(96.0..128.0);
+        let is_upright = chance(0.4, rng);
+        let rise_mm = if is_upright { rng.random_range(0.0..60.0) } else { -0.25 * radius_mm };
+        Self { radius_mm, bottom_mm: lowest_mm + rng.random_range(2.0..14.0), rise_mm }
+    }
+
+    /// How far a place of the slice lies from the wall, along the slice; far where the wall has ended.
+    fn distance_mm(&self, aside_mm: f64, down_mm: f64) -> f64 {
+        let below_mm = down_mm - (self.bottom_mm - self.radius_mm);
+        if below_mm < -self.rise_mm {
+            return f64::INFINITY;
+        }
+        (aside_mm.hypot(below_mm.max(0.0)) - self.radius_mm).abs()
+    }
+}
+
 /// Draws what carries the head, where the field of view reaches it.
 pub(super) fn draw(protocol: &Protocol, grid: &Grid, z: usize, plane: &mut [f32]) {
+    if protocol.holder.is_none() && protocol.table_mm.is_none() {
+        return;
+    }
     let [_, rows, columns] = grid.size();
-    let [_, _, pixel_mm] = grid.spacing_mm();
-    let wall_mm = 1.7 + 0.3 * (z as f64 * 0.2).sin();
-    for y in rows / 2..rows {
-        let down_mm = (y as f64 + 0.5 - 0.5 * rows as f64) * pixel_mm;
+    let [_, row_mm, column_mm] = grid.spacing_mm();
+    let half_mm = 1.7 + 0.3 * (z as f64 * 0.2).sin();
+    let holder_hu = |aside_mm: f64, down_mm: f64| {
+        let from_mm = protocol.holder.map_or(f64::INFINITY, |it| it.distance_mm(aside_mm, down_mm));
+        AIR + (1.0 - from_mm / half_mm).clamp(0.0, 0.5) as f32 * 2.0 * 1120.0
+    };
+    for y in 0..rows {
+        let down_mm = (y as f64 + 0.5 - 0.5 * rows as f64) * row_mm;
         for x in 0..columns {
-            let aside_mm = (x as f64 + 0.5 - 0.5 * columns as f64) * pixel_mm;
-            let holder = protocol.holder_mm.map_or(AIR, |radius_mm| {
-                // A trough, a little wider than deep, below the middle of the head.
-                let from_mm = (0.97 * aside_mm).hypot(down_mm - 4.0);
-                let within = 1.0 - (from_mm - radius_mm).abs() / wall_mm;
-                if within > 0.0 && down_mm > 0.25 * radius_mm {
-                    AIR + within.min(0.5) as f32 * 2.0 * 1120.0
-                } else {
-                    AIR
-                }
-            });
+            let aside_mm = (x as f64 + 0.5 - 0.5 * columns as f64) * column_mm;
             let table = protocol.table_mm.map_or(AIR, |top_mm| {
                 let rise_mm = aside_mm * aside_mm / (2.0 * TABLE_RADIUS_MM);
-                table_hu(down_mm - top_mm + rise_mm, pixel_mm)
+                table_hu(down_mm - top_mm + rise_mm, row_mm)
             });
             let voxel = &mut plane[y * columns + x];
-            *voxel = voxel.max(holder).max(table);
+            *voxel = voxel.max(holder_hu(aside_mm, down_mm)).max(table);
         }
     }
 }
@@ -90,5 +119,27 @@ mod tests {
         let (grid, mut narrow) = plane(200.0);
         draw(&protocol, &grid, 0, &mut narrow);
         assert!(narrow.iter().all(|hu| (hu - AIR).abs() < 0.5), "out of the field");
+    }
+
+    #[test]
+    fn a_holder_is_a_trough_with_walls_as_high_as_asked_for() {
+        let holder = Holder { radius_mm: 80.0, bottom_mm: 90.0, rise_mm: 30.0 };
+        let protocol = Protocol { holder: Some(holder), ..Protocol::default() };
+        let (grid, mut upright) = plane(200.0);
+        draw(&protocol, &grid, 0, &mut upright);
+        let dense = |plane: &[f32], aside_mm: i32, down_mm: i32| {
+            plane[((100 + down_mm) * 200 + 100 + aside_mm) as usize] > -200.0
+        };
+
+        // Its circle has its middle 10 mm below that of the field.
+        for [aside_mm, down_mm] in [[0, 90], [-80, 10], [80, 10], [-80, -15], [48, 74]] {
+            assert!(dense(&upright, aside_mm, down_mm), "{aside_mm}, {down_mm}");
+        }
+        assert!(!dense(&upright, 80, -22) && !dense(&upright, 0, -70), "walls end");
+        let shallow = Holder { rise_mm: -40.0, ..holder };
+        let protocol = Protocol { holder: Some(shallow), ..protocol };
+        let (_, mut low) = plane(200.0);
+        draw(&protocol, &grid, 0, &mut low);
+        assert!(dense(&low, 0, 90) && dense(&low, 48, 74) && !dense(&low, 80, 10));
     }
 }
