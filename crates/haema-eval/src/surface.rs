@@ -3,7 +3,9 @@
 mod elements;
 mod patches;
 
-use haema_volume::{Grid, IndexBox, Nearest, Volume, bounding_box, crop};
+use std::num::NonZeroUsize;
+
+use haema_volume::{Grid, IndexBox, Nearest, Vec3, Volume, bounding_box, crop};
 
 use crate::OverlapError;
 use crate::describe::quantile;
@@ -206,7 +208,8 @@ fn join(a: &IndexBox, b: &IndexBox) -> IndexBox {
 
 fn measure(from: &[elements::Element], to: &[elements::Element]) -> Vec<Piece> {
     let nearest = Nearest::of(to.iter().map(|element| element.place_mm).collect());
-    let distances_mm = nearest.distances_mm(from.iter().map(|element| element.place_mm));
+    let places_mm: Vec<Vec3> = from.iter().map(|element| element.place_mm).collect();
+    let distances_mm = nearest.distances_mm(&places_mm, NonZeroUsize::MIN);
     let piece = |(element, distance_mm): (&elements::Element, f64)| Piece {
         distance_mm,
         weight: element.weight,

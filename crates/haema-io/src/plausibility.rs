@@ -22,8 +22,9 @@ const BRIGHT_MAX_ML: f64 = 2.0;
 /// Sentences on numbers that a non-contrast head CT does not have.
 pub fn doubts(ct: &CtVolume) -> Vec<String> {
     let mut doubts = Vec::new();
-    let darkest = ct.voxels_hu().as_slice().iter().copied().fold(f32::INFINITY, f32::min);
-    if darkest > AIR_EXPECTED_BELOW_HU {
+    let all_hu = ct.voxels_hu().as_slice();
+    if !all_hu.iter().any(|&hu| hu <= AIR_EXPECTED_BELOW_HU) {
+        let darkest = all_hu.iter().copied().fold(f32::INFINITY, f32::min);
         doubts.push(format!(
             "no voxel is as dark as air (the darkest has {darkest:.0} HU): these may not be \
              Hounsfield units"
@@ -54,11 +55,12 @@ fn bright_within_brain_ml(ct: &CtVolume) -> f64 {
             let inside = place.filter(|&(y, x)| y < rows && x < columns);
             inside.is_some_and(|(y, x)| BRAIN_HU.contains(&plane[y * columns + x]))
         };
-        let bright = plane.iter().enumerate().filter(|&(i, hu)| {
-            let (y, x) = (i / columns, i % columns);
-            BRIGHT_HU.contains(hu) && ring.iter().all(|&step| is_brain(y, x, step))
-        });
-        volume_mm3 += bright.count() as f64 * grid.voxel_volume_mm3(z);
+        let bright_in = |(y, row): (usize, &[f32])| {
+            let bright = row.iter().enumerate().filter(|(_, hu)| BRIGHT_HU.contains(hu));
+            bright.filter(|&(x, _)| ring.iter().all(|&step| is_brain(y, x, step))).count()
+        };
+        let bright: usize = plane.chunks_exact(columns.max(1)).enumerate().map(bright_in).sum();
+        volume_mm3 += bright as f64 * grid.voxel_volume_mm3(z);
     }
     volume_mm3 / 1000.0
 }

@@ -2,7 +2,7 @@
 
 mod outline;
 
-use haema_volume::{Components, Connectivity, Grid, Volume, cross, norm};
+use haema_volume::{Components, Connectivity, Grid, Volume, cross, norm, occupied_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::{MM3_PER_ML, MeasureError, check_size};
@@ -144,13 +144,11 @@ struct Extent {
 
 impl Extent {
     fn of(parts: &Components, label: u32) -> Self {
-        let [depth, _, columns] = parts.labels().size();
+        let depth = parts.labels().size()[0];
         let mut found =
             Self { counts: vec![0; depth], rows: [usize::MAX, 0], columns: [usize::MAX, 0] };
-        for z in 0..depth {
-            let plane = parts.labels().plane(z).iter().enumerate();
-            for (offset, _) in plane.filter(|(_, found)| **found == label) {
-                let (y, x) = (offset / columns, offset % columns);
+        for ([z, y], row) in occupied_rows(parts.labels()) {
+            for (x, _) in row.iter().enumerate().filter(|(_, found)| **found == label) {
                 found.counts[z] += 1;
                 found.rows = [found.rows[0].min(y), found.rows[1].max(y + 1)];
                 found.columns = [found.columns[0].min(x), found.columns[1].max(x + 1)];

@@ -1,6 +1,8 @@
 //! The bleeds of a mask, one by one.
 
-use haema_volume::{Components, Connectivity, CtVolume, Vec3, Volume, add, norm, scale};
+use haema_volume::{
+    Components, Connectivity, CtVolume, Vec3, Volume, add, norm, occupied_rows, scale,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::doubts::{Doubt, doubts, ring};
@@ -79,8 +81,8 @@ pub fn labelled_lesions(
     check_size(labels.size(), ct.grid())?;
     let count = labels.as_slice().iter().max().map_or(0, |&most| most as usize);
     let mut sums = vec![Sums::default(); count];
-    for z in 0..labels.size()[0] {
-        add_slice(&mut sums, labels, ct, z);
+    for (row, labels_of_row) in occupied_rows(labels) {
+        add_row(&mut sums, (labels, ct), row, labels_of_row);
     }
     let seen = sums.iter().enumerate().filter(|(_, sums)| sums.mm3 > 0.0);
     let mut lesions: Vec<(Lesion, u32)> = seen
@@ -224,8 +226,12 @@ impl LabelledScan<'_> {
 /// percent.
 const MOST_LOOKED_AT: usize = 8_000;
 
-fn add_slice(sums: &mut [Sums], labels: &Volume<u32>, ct: &CtVolume, z: usize) {
-    let [depth, rows, columns] = labels.size();
+fn add_row(
+    sums: &mut [Sums],
+    (labels, ct): (&Volume<u32>, &CtVolume),
+    [z, y]: [usize; 2],
+    row: &[u32],
+) {
     let grid = ct.grid();
     let voxel_mm3 = grid.voxel_volume_mm3(z);
     let thickness_mm = grid.slice_thickness_mm(z);
@@ -235,12 +241,10 @@ fn add_slice(sums: &mut [Sums], labels: &Volume<u32>, ct: &CtVolume, z: usize) {
         norm(grid.x_step_lps_mm()) * thickness_mm,
         norm(grid.y_step_lps_mm()) * thickness_mm,
     ];
-    let hu = ct.voxels_hu().plane(z);
-    for (offset, &label) in labels.plane(z).iter().enumerate().filter(|(_, label)| **label > 0) {
+    for (x, &label) in row.iter().enumerate().filter(|(_, label)| **label > 0) {
         let lesion = &mut sums[label as usize - 1];
-        let [y, x] = [offset / columns, offset % columns];
         let point = grid.point_lps_mm(z, y as f64, x as f64);
-        let voxel_hu = f64::from(hu[offset]);
+        let voxel_hu = f64::from(ct.voxels_hu()[[z, y, x]]);
         lesion.mm3 += voxel_mm3;
         lesion.hu_mm3 += voxel_mm3 * voxel_hu;
         lesion.hu2_mm3 += voxel_mm3 * voxel_hu * voxel_hu;
@@ -250,7 +254,7 @@ fn add_slice(sums: &mut [Sums], labels: &Volume<u32>, ct: &CtVolume, z: usize) {
             for step in [usize::MAX, 1] {
                 let mut beside = index;
                 beside[axis] = beside[axis].wrapping_add(step);
-                let is_inside = beside[axis] < [depth, rows, columns][axis];
+                let is_inside = beside[axis] < labels.size()[axis];
                 if !(is_inside && labels[beside] == label) {
                     lesion.surface_mm2 += faces_mm2[axis];
                 }

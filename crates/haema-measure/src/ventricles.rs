@@ -1,6 +1,8 @@
 //! Blood in the ventricles, chamber by chamber, and the scores that readers give it.
 
-use haema_volume::{CtVolume, Grid, Locator, Nearest, Volume, add, norm, scale, sub};
+use std::num::NonZeroUsize;
+
+use haema_volume::{CtVolume, Grid, Locator, Nearest, Vec3, Volume, add, norm, scale, sub};
 use serde::{Deserialize, Serialize};
 
 use crate::atlas::{ATLAS_PITCH_MM, Place};
@@ -165,7 +167,8 @@ impl Whereabouts {
         if share >= MOST || (share >= LEAST_SHARE && spread(parts, stride) >= LEAST_SPREAD) {
             return true;
         }
-        let to_body_mm = Nearest::of(body).distances_mm(inside.iter().map(|it| it.point_lps_mm));
+        let places_mm: Vec<Vec3> = inside.iter().map(|it| it.point_lps_mm).collect();
+        let to_body_mm = Nearest::of(body).distances_mm(&places_mm, NonZeroUsize::MIN);
         let far = inside.iter().zip(to_body_mm).filter(|(_, mm)| *mm > FAR_FROM_BODY_MM);
         let far_mm3: f64 = far.map(|(part, _)| part.mm3 * stride as f64).sum();
         far_mm3 / MM3_PER_ML >= SMALLEST_IVH_ML

@@ -18,6 +18,8 @@ pub struct Whereabouts {
     atlas: &'static Atlas,
     placement: Placement,
     bone: Nearest,
+    /// So many may look for the nearest bone.
+    threads: NonZeroUsize,
 }
 
 /// Left and right of the patient, not of the picture.
@@ -100,7 +102,8 @@ impl Whereabouts {
     pub fn of_head(head: &HeadPyramid, threads: NonZeroUsize) -> Result<Self, RegistrationError> {
         let atlas = Atlas::builtin(threads);
         let placement = atlas.locate(head, threads)?;
-        Ok(Self { atlas, placement, bone: Nearest::of(head.bone_points_lps_mm()) })
+        let bone = Nearest::of(head.bone_points_lps_mm());
+        Ok(Self { atlas, placement, bone, threads })
     }
 
     pub(crate) fn atlas(&self) -> &'static Atlas {
@@ -183,7 +186,8 @@ impl Whereabouts {
             parts.iter().map(|part| norm(sub(part.point_lps_mm, middle))).collect();
         let half_way = to_middle.len() / 2;
         let core_mm = *to_middle.select_nth_unstable_by(half_way, f64::total_cmp).1;
-        let to_bone_mm = self.bone.distances_mm(parts.iter().map(|part| part.point_lps_mm));
+        let places_mm: Vec<Vec3> = parts.iter().map(|part| part.point_lps_mm).collect();
+        let to_bone_mm = self.bone.distances_mm(&places_mm, self.threads);
         for (part, to_bone_mm) in parts.iter().zip(to_bone_mm) {
             let is_core = norm(sub(part.point_lps_mm, middle)) <= core_mm;
             self.see(&mut found, part, (to_bone_mm - BONE_EDGE_MM).max(0.0), is_core);

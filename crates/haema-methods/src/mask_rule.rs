@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use haema_volume::{Components, Connectivity, Volume};
+use haema_volume::{Components, Connectivity, Volume, occupied_rows};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -48,15 +48,20 @@ impl MaskRule {
             return mask;
         }
         let parts = Components::of(&mask, Connectivity::Corners);
-        let labels = parts.labels().as_slice();
         let mut is_sure = vec![false; parts.voxel_counts().len() + 1];
-        for (&label, &p) in labels.iter().zip(probability.as_slice()) {
-            if label != 0 && p > self.seed_threshold {
-                is_sure[label as usize] = true;
+        for ([z, y], row) in occupied_rows(parts.labels()) {
+            let start = probability.offset([z, y, 0]);
+            for (&label, &p) in row.iter().zip(&probability.as_slice()[start..]) {
+                is_sure[label as usize] |= p > self.seed_threshold;
             }
         }
-        for (voxel, &label) in mask.as_mut_slice().iter_mut().zip(labels) {
-            *voxel = u8::from(is_sure[label as usize]);
+        // Background may lie on such a row, and be above the threshold of a seed nowhere.
+        is_sure[0] = false;
+        for ([z, y], row) in occupied_rows(parts.labels()) {
+            let start = mask.offset([z, y, 0]);
+            for (voxel, &label) in mask.as_mut_slice()[start..].iter_mut().zip(row) {
+                *voxel = u8::from(is_sure[label as usize]);
+            }
         }
         mask
     }

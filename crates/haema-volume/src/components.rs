@@ -1,5 +1,6 @@
 //! Connected parts of a mask.
 
+use crate::region::is_all_zero;
 use crate::volume::Volume;
 
 /// Which voxels count as neighbours.
@@ -77,9 +78,7 @@ impl Runs {
         let columns = mask.size()[2].max(1);
         let mut found = Self { runs: vec![], row_starts: vec![0] };
         for row in mask.as_slice().chunks_exact(columns) {
-            // Most rows are empty; this is many times faster than to look for the first voxel.
-            let is_empty = row.iter().fold(0, |all, voxel| all | voxel) == 0;
-            let mut at = if is_empty { columns } else { 0 };
+            let mut at = if is_all_zero(row) { columns } else { 0 };
             while let Some(skipped) = row[at..].iter().position(|&voxel| voxel != 0) {
                 let from = at + skipped;
                 let len = row[from..].iter().position(|&voxel| voxel == 0);

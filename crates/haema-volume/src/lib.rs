@@ -35,7 +35,7 @@ pub use lps_map::LpsMap;
 pub use nearest::Nearest;
 pub use orientation::{Orientation, OrientationError, Towards};
 pub use region::{
-    IndexBox, bounding_box, close_in_plane, crop, fill_holes_in_plane, open_in_plane,
+    IndexBox, bounding_box, close_in_plane, crop, fill_holes_in_plane, occupied_rows, open_in_plane,
 };
 pub use registration::{Freedom, HeadPyramid, Match, Registration, RegistrationError, register};
 pub use resample::{AxisWeights, Interpolation, PlaneResizer, Window, resize};

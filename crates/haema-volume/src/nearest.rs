@@ -1,6 +1,9 @@
 //! The nearest of many points, whatever the geometry that they come from.
 
+use std::num::NonZeroUsize;
+
 use crate::affine::{Vec3, dot, sub};
+use crate::parallel;
 
 /// Points in space, sorted so that the nearest of them is found fast: a k-d tree.
 ///
@@ -52,14 +55,17 @@ impl Nearest {
 
     /// [`Nearest::distance_mm`] of many places; faster where each lies near the one before, whose nearest
     /// point is then nearly this one's too. Infinite where there are no points.
-    pub fn distances_mm(&self, places_mm: impl Iterator<Item = Vec3>) -> Vec<f64> {
-        let mut first = self.points_mm.len() / 2;
-        let distance = |place: Vec3| {
-            let Some(best) = self.nearest(place, first) else { return f64::INFINITY };
-            first = best.point;
-            best.way2.sqrt()
+    pub fn distances_mm(&self, places_mm: &[Vec3], threads: NonZeroUsize) -> Vec<f64> {
+        let distances = |_, places_mm: &[Vec3]| {
+            let mut first = self.points_mm.len() / 2;
+            let distance = |place: &Vec3| {
+                let Some(best) = self.nearest(*place, first) else { return f64::INFINITY };
+                first = best.point;
+                best.way2.sqrt()
+            };
+            places_mm.iter().map(distance).collect::<Vec<_>>()
         };
-        places_mm.map(distance).collect()
+        parallel::map(places_mm.chunks(PLACES), threads, distances).concat()
     }
 
     /// * `first` — the point that is looked at first.
@@ -97,6 +103,9 @@ impl Nearest {
         }
     }
 }
+
+/// So many places at once are one piece of work.
+const PLACES: usize = 500;
 
 /// The nearest point so far.
 struct Best {
@@ -166,7 +175,7 @@ mod tests {
             for (at, wanted) in asked.iter().zip(&wanted) {
                 prop_assert_eq!(tree.distance_mm(*at), Some(*wanted));
             }
-            prop_assert_eq!(tree.distances_mm(asked.into_iter()), wanted);
+            prop_assert_eq!(tree.distances_mm(&asked, NonZeroUsize::MIN), wanted);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small bleeds about a large one.
 
-use haema_volume::{Grid, Nearest, Vec3, Volume, norm, sub};
+use haema_volume::{Grid, Nearest, Vec3, Volume, norm, occupied_rows, sub};
 
 use super::{ExpansionSign, SignId, sign};
 
@@ -24,12 +24,9 @@ pub(super) fn of(grid: &Grid, labels: &Volume<u32>, label: u32) -> Others {
     let count = labels.as_slice().iter().max().map_or(0, |&most| most as usize);
     let mut points: Vec<Vec<(usize, Vec3)>> = vec![Vec::new(); count + 1];
     let mut mm3 = vec![0.0; count + 1];
-    let columns = grid.size()[2];
-    for z in 0..grid.size()[0] {
-        for (offset, &found) in labels.plane(z).iter().enumerate().filter(|(_, found)| **found > 0)
-        {
-            let [y, x] = [(offset / columns) as f64, (offset % columns) as f64];
-            points[found as usize].push((z, grid.point_lps_mm(z, y, x)));
+    for ([z, y], row) in occupied_rows(labels) {
+        for (x, &found) in row.iter().enumerate().filter(|(_, found)| **found > 0) {
+            points[found as usize].push((z, grid.point_lps_mm(z, y as f64, x as f64)));
             mm3[found as usize] += grid.voxel_volume_mm3(z);
         }
     }
