@@ -2,7 +2,7 @@
 
 use haema_volume::{
     AxisWeights, Components, Connectivity, Interpolation, Volume, Window, bounding_box,
-    close_in_plane, crop, fill_holes_in_plane, open_in_plane, resize,
+    close_in_plane, crop, fill_holes_in_plane, occupied_rows, open_in_plane, resize,
 };
 use proptest::prelude::*;
 
@@ -125,6 +125,22 @@ proptest! {
         let foreground = mask.as_slice().iter().filter(|&&voxel| voxel != 0).count() as u64;
         prop_assert_eq!(parts.voxel_counts().iter().sum::<u64>(), foreground);
         prop_assert_eq!(parts.largest().is_none(), foreground == 0);
+    }
+
+    #[test]
+    fn rows_that_are_passed_hold_nothing(mask in masks()) {
+        let occupied: Vec<[usize; 2]> = occupied_rows(&mask).map(|(place, _)| place).collect();
+
+        for (place, row) in occupied_rows(&mask) {
+            let start = mask.offset([place[0], place[1], 0]);
+            prop_assert_eq!(row, &mask.as_slice()[start..start + mask.size()[2]]);
+        }
+        let [depth, rows, columns] = mask.size();
+        let every = (0..depth * rows).map(|row| [row / rows, row % rows]);
+        let wanted: Vec<[usize; 2]> = every
+            .filter(|&[z, y]| (0..columns).any(|x| mask[[z, y, x]] != 0))
+            .collect();
+        prop_assert_eq!(occupied, wanted);
     }
 
     #[test]
