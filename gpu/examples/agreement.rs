@@ -5,6 +5,7 @@
 //! cargo run --release --features wgpu --example agreement                  # a simulated head
 //! cargo run --release --features wgpu --example agreement -- SCAN 16,64,64  # on this grid [z, y, x]
 //! ```
+#![expect(clippy::print_stdout, reason = "to print is all it is for")]
 
 use std::path::Path;
 use std::time::Instant;

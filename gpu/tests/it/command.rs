@@ -7,7 +7,7 @@ use haema_gpu::Adapters;
 use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_methods::frame::{Planes, Preprocessing};
 use haema_pipeline::report::Report;
-use haema_pipeline::training::TrainConfig;
+use haema_pipeline::training::{Network, TrainConfig};
 
 use crate::gpu;
 
@@ -34,7 +34,11 @@ fn tiny() -> TrainConfig {
     let base = TrainConfig::profile(Profile::Recommended);
     TrainConfig {
         epochs: 2,
-        network: CnnDs { base: 3, depth: 2, ..base.network.clone() },
+        network: Network::CnnDs(CnnDs {
+            base: 3,
+            depth: 2,
+            ..CnnDs::profile(Profile::Recommended)
+        }),
         preprocessing: Preprocessing {
             in_plane: [24, 24],
             planes: Planes::Fixed { count: 8 },

@@ -4,10 +4,14 @@
 //! it is asked for, fails then.
 #![cfg(any(feature = "wgpu", feature = "cuda"))]
 
+#[cfg(test)]
 mod agreement;
+#[cfg(test)]
 mod command;
+#[cfg(test)]
 #[path = "../../../crates/haema-methods/src/generator.rs"]
 mod generator;
+#[cfg(test)]
 #[path = "../../../crates/haema-methods/src/cnn_ds/golden.rs"]
 mod golden;
 
@@ -17,6 +21,7 @@ use haema_methods::cnn_ds::{CnnDs, Profile};
 use haema_nn::Engine;
 
 /// The GPU, or nothing and a word about it.
+#[cfg(test)]
 fn gpu() -> Option<Box<dyn Engine>> {
     match haema_gpu::open(Adapters::Any) {
         Ok(engine) => Some(engine),
