@@ -81,11 +81,11 @@ fn print(args: &Args, found: &Comparison, streams: &mut Streams<'_>) -> std::io:
     let page = args.out.join("compare.html");
     writeln!(
         streams.out,
-        "{:.2} mL\t{:.2} mL\t{:+.2} mL\tsmallest real change {:.1} mL\tP(growth of 6 mL) {:.2}\t{}",
+        "{:.2} mL\t{:.2} mL\t{:+.2} mL\tsmallest real change {} mL\tP(growth of 6 mL) {:.2}\t{}",
         growth.baseline.volume_ml,
         growth.followup.volume_ml,
         growth.change_ml,
-        growth.smallest_real_change_ml,
+        haema_measure::format_about_ml(growth.smallest_real_change_ml),
         growth.probability_of_6_ml,
         page.display(),
     )

@@ -42,6 +42,8 @@ pub(crate) struct Signs {
     pub(crate) near_ventricle: f64,
     /// Share of what lies around it that is fluid of a ventricle.
     pub(crate) fluid_beside: f64,
+    /// Whether a part of it lies in a ventricle of the atlas, or fluid of one beside it.
+    pub(crate) touches_ventricle: bool,
     pub(crate) outside_brain: f64,
     pub(crate) near_bone: f64,
     pub(crate) to_bone_mm: f64,
@@ -61,6 +63,11 @@ const COMPACT: f64 = 7.6;
 const LENS: f64 = 8.0;
 const LONG_LENS: f64 = 14.0;
 const SHEET: f64 = 18.0;
+/// Found masks of lenses look like sheets up to here, and no sheet below 10 mL is told from them.
+const LONG_SHEET: f64 = 20.0;
+const LARGE_ML: f64 = 10.0;
+/// A clot that fills a horn of a ventricle is as compact as one of the brain, and no larger than this.
+const HORN_ML: f64 = 5.0;
 /// Twice the volume over the surface of what lies in sulci is less.
 const THIN_MM: f64 = 3.0;
 /// Below this volume the shape says little.
@@ -70,13 +77,18 @@ const SMALL_ML: f64 = 1.0;
 ///
 /// Rules of thumb that a reader would use: what fills a ventricle is in it; a sheet along the bone is
 /// under the dura and a lens above it; what is compact is in the brain; what is thin and branched
-/// follows the sulci. Thresholds are those between the sites of simulated bleeds; where two sites meet,
-/// nothing is called likely. No sign tells a lens under the dura from one above it for sure.
+/// follows the sulci. Thresholds are those between the sites of simulated bleeds, and what is called
+/// likely must also be right for the masks that models find in CT-ICH; where two sites meet, nothing is
+/// called likely. No sign tells a lens under the dura from one above it for sure, and none tells a small
+/// bleed that touches a ventricle from one in it.
 pub(crate) fn judge(signs: &Signs) -> (Compartment, f64) {
     let slenderness = signs.extent_mm / signs.thickness_mm.max(0.5);
     if signs.ventricular >= 0.5 {
         let is_ball = slenderness < 6.0 && signs.volume_ml > SMALL_ML;
-        let is_sure = signs.ventricular >= 0.7 && signs.near_ventricle >= 0.95 && !is_ball;
+        // A speck in a ventricle is the choroid plexus as often as blood.
+        let is_speck = signs.volume_ml < 0.5 * SMALL_ML;
+        let is_sure =
+            signs.ventricular >= 0.7 && signs.near_ventricle >= 0.95 && !is_ball && !is_speck;
         return (Compartment::Intraventricular, if is_sure { LIKELY } else { POSSIBLE });
     }
     let lies_at_bone = signs.near_bone >= 0.5 || (signs.near_bone >= 0.4 && slenderness >= LENS);
@@ -87,6 +99,9 @@ pub(crate) fn judge(signs: &Signs) -> (Compartment, f64) {
     let is_layer = signs.fluid_beside >= 0.15 && signs.ventricular >= 0.05;
     if signs.near_ventricle >= 0.5 && (is_cast || is_layer) {
         return (Compartment::Intraventricular, POSSIBLE);
+    }
+    if signs.touches_ventricle && signs.volume_ml < HORN_ML {
+        return (Compartment::Undetermined, POSSIBLE);
     }
     if slenderness < LENS {
         return compact(signs, slenderness);
@@ -114,6 +129,7 @@ fn compact(signs: &Signs, slenderness: f64) -> (Compartment, f64) {
     let is_sure = slenderness < COMPACT
         && signs.thickness_mm > THIN_MM
         && signs.near_ventricle < 0.5
+        && !signs.touches_ventricle
         && signs.outside_brain < 0.25;
     (Compartment::Intraparenchymal, if is_sure { LIKELY } else { POSSIBLE })
 }
@@ -122,7 +138,7 @@ fn at_bone(signs: &Signs, slenderness: f64) -> (Compartment, f64) {
     let hugs_bone = signs.near_bone >= 0.9 && signs.mean_to_bone_mm <= 3.6;
     match () {
         () if signs.volume_ml < SMALL_ML => (Compartment::Subarachnoid, POSSIBLE),
-        () if slenderness >= SHEET && hugs_bone && signs.volume_ml >= 2.0 * SMALL_ML => {
+        () if slenderness >= LONG_SHEET && hugs_bone && signs.volume_ml >= LARGE_ML => {
             (Compartment::Subdural, LIKELY)
         }
         () if slenderness >= SHEET && signs.mean_to_bone_mm <= 5.0 => {
@@ -148,6 +164,7 @@ mod tests {
         ventricular: 0.0,
         near_ventricle: 0.1,
         fluid_beside: 0.0,
+        touches_ventricle: false,
         outside_brain: 0.0,
         near_bone: 0.0,
         to_bone_mm: 12.0,
@@ -176,6 +193,40 @@ mod tests {
             ..DEEP
         };
         assert_eq!(is_likely(&sheet), (Compartment::Subdural, true));
+    }
+
+    #[test]
+    fn what_touches_a_ventricle_is_never_likely_in_the_brain() {
+        let large = Signs { touches_ventricle: true, ..DEEP };
+        assert_eq!(is_likely(&large), (Compartment::Intraparenchymal, false));
+        // A horn of ctich-080 that is full of blood, as the built-in model marks it.
+        let horn = Signs { volume_ml: 2.2, thickness_mm: 3.3, extent_mm: 20.0, ..large };
+        assert_eq!(is_likely(&horn), (Compartment::Undetermined, false));
+    }
+
+    #[test]
+    fn a_speck_in_a_ventricle_and_a_small_sheet_are_not_likely() {
+        let plexus = Signs {
+            ventricular: 1.0,
+            near_ventricle: 1.0,
+            touches_ventricle: true,
+            thickness_mm: 1.6,
+            extent_mm: 10.0,
+            volume_ml: 0.4,
+            ..DEEP
+        };
+        assert_eq!(is_likely(&plexus), (Compartment::Intraventricular, false));
+        // The epidural of ctich-097, as a model finds it.
+        let lens = Signs {
+            near_bone: 1.0,
+            to_bone_mm: 0.0,
+            mean_to_bone_mm: 3.0,
+            thickness_mm: 2.5,
+            extent_mm: 45.3,
+            volume_ml: 4.7,
+            ..DEEP
+        };
+        assert_eq!(is_likely(&lens), (Compartment::Subdural, false));
     }
 
     #[test]

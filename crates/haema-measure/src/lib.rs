@@ -33,7 +33,7 @@ pub use ledger::{Fate, Kin, kin};
 pub use lesions::{Lesion, SliceRange, labelled_lesions, lesions};
 pub use midline::MidlineShift;
 pub use ventricles::{Chamber, ChamberName, IntraventricularBlood};
-pub use volume::{format_ml, volume_ml, volume_soft_ml};
+pub use volume::{format_about_ml, format_ml, volume_ml, volume_soft_ml};
 pub use whereabouts::{Location, Share, Side, Whereabouts};
 
 /// Why something cannot be measured.

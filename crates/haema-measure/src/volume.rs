@@ -79,3 +79,22 @@ pub fn format_ml(volume_ml: f64) -> String {
     }
     format!("{volume_ml:.2}")
 }
+
+/// A volume that is known about, such as the end of an interval, without its unit: tenths below 10 mL,
+/// whole millilitres above. More digits would promise what nobody knows.
+///
+/// ```
+/// use haema_measure::format_about_ml;
+///
+/// assert_eq!(format_about_ml(415.14), "415");
+/// assert_eq!(format_about_ml(9.96), "10");
+/// assert_eq!(format_about_ml(0.04), "<0.1");
+/// assert_eq!(format_about_ml(0.0), "0");
+/// ```
+pub fn format_about_ml(volume_ml: f64) -> String {
+    match volume_ml {
+        ml if ml > 0.0 && ml < 0.1 => "<0.1".to_owned(),
+        ml if ml == 0.0 || ml >= 9.95 => format!("{ml:.0}"),
+        ml => format!("{ml:.1}"),
+    }
+}

@@ -200,11 +200,12 @@ impl Whereabouts {
             _ => Side::Bilateral,
         };
         let ventricular = share(found.ventricle_mm3);
-        let touches_fluid = signs.fluid_beside >= TOUCHING_FLUID;
+        let touches_ventricle = found.ventricle_mm3 > 0.0 || signs.fluid_beside >= TOUCHING_FLUID;
         let (compartment, compartment_confidence) = judge(&Signs {
             ventricular,
             near_ventricle: share(found.near_ventricle_mm3),
             fluid_beside: signs.fluid_beside,
+            touches_ventricle,
             outside_brain: share(found.outside_mm3),
             near_bone: share(found.near_bone_mm3),
             to_bone_mm: found.nearest_mm,
@@ -221,7 +222,7 @@ impl Whereabouts {
             compartment_confidence,
             to_skull_mm: found.nearest_mm,
             reaches_cortex: found.nearest_mm <= CORTEX_MM.max(pixel_mm),
-            touches_ventricle: found.ventricle_mm3 > 0.0 || touches_fluid,
+            touches_ventricle,
         }
     }
 

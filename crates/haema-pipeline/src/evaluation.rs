@@ -39,6 +39,7 @@ use crate::segmenter::{Segmented, Segmenter};
 use crate::study::case_row::Drawn;
 use crate::study::table::cell;
 use crate::study::{CaseRow, Table};
+use crate::suspicion;
 use gallery::Gallery;
 use mask_rules::MaskRules;
 
@@ -180,7 +181,7 @@ impl Evaluation {
             case.read_label().map_err(read)?.ok_or_else(|| EvalError::NoLabel { id: id() })?;
         let reference = reference.map(|&voxel| u8::from(voxel != 0));
         let rule = method.mask_rule();
-        let Segmented { probability, score, .. } = method
+        let Segmented { probability, .. } = method
             .segment(&ct, rule, threads)
             .map_err(|source| EvalError::Segment { id: id(), source: Box::new(source) })?;
         let mask = rule.mask(&probability);
@@ -193,6 +194,9 @@ impl Evaluation {
         let lesions =
             LesionCounts::count(&reference, &mask, ct.grid(), matching).map_err(overlap)?;
         let soft_ml = volume_soft_ml(&probability, ct.grid())
+            .map_err(|source| EvalError::Measure { id: id(), source })?;
+        let places = suspicion::places(&ct, &probability, (rule, threads)).ok();
+        let score = suspicion::score(&ct, &probability, places.as_ref())
             .map_err(|source| EvalError::Measure { id: id(), source })?;
         let sha256 = method.model_sha256();
         let scored = CaseScore {

@@ -15,7 +15,7 @@ mod view;
 
 use std::fmt::Write as _;
 
-use haema_measure::format_ml;
+use haema_measure::{format_about_ml, format_ml};
 use haema_methods::MaskRule;
 use haema_nn::InferencePrecision;
 
@@ -329,6 +329,11 @@ fn receipt(report: &Report) -> String {
 
 fn millilitres(ml: f64) -> String {
     escape(&format_ml(ml))
+}
+
+/// A volume that is known about, such as the end of an interval.
+fn about_ml(ml: f64) -> String {
+    escape(&format_about_ml(ml))
 }
 
 fn area(mm2: f64) -> String {

@@ -22,4 +22,5 @@ pub mod segmenter;
 pub mod selftest;
 pub mod simulation;
 pub mod study;
+mod suspicion;
 pub mod training;

@@ -126,14 +126,17 @@ pub struct Model {
 }
 
 /// Whether there is a bleed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hemorrhage {
     /// Whether any voxel belongs to it.
     pub present: bool,
-    /// Score of the whole scan in 0..1: the mean of the highest probabilities over 0.2 mL. It ranks
-    /// scans; it is not calibrated to be the chance of a bleed.
+    /// Score of the whole scan in 0..1: the mean of the highest probabilities over 0.2 mL, without parts
+    /// that are explained by the falx, the tentorium, the choroid plexus, an edge of bone, a streak or
+    /// smooth brightening. It ranks scans; it is not calibrated to be the chance of a bleed.
     pub probability: f64,
+    /// The same by the network alone, on its own grid, with every part.
+    pub network_score: f64,
     /// The chance of a bleed, where the model is calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<Chance>,

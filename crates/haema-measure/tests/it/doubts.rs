@@ -51,3 +51,23 @@ fn each_look_alike_has_its_reason() {
     let is_bright = |[_, y, x]: [usize; 3]| y > 4 && y < 76 && (14..38).contains(&x);
     assert_eq!(told(&glow, is_bright), [DoubtId::Brightening]);
 }
+
+#[test]
+fn a_rim_of_bone_in_the_mask_hides_no_brightening_and_makes_no_clot_a_calcification() {
+    let bright_to_bone = |[_, _, x]: [usize; 3]| match x {
+        0..10 => None,
+        10..13 => Some(400.0 - 110.0 * (x as f32 - 10.0)),
+        _ => Some(52.0 - 0.25 * (x as f32 - 13.0)),
+    };
+    let glow = scan(bright_to_bone);
+    let with_rim = |[_, y, x]: [usize; 3]| y > 4 && y < 76 && (10..38).contains(&x);
+    assert_eq!(told(&glow, with_rim), [DoubtId::Brightening]);
+
+    // A clot at the bone, whose mask takes the blurred bone with it.
+    let clot = scan(|[z, y, x]| match x {
+        10..13 => bright_to_bone([z, y, x]),
+        13..38 => Some(62.0),
+        _ => None,
+    });
+    assert_eq!(told(&clot, with_rim), []);
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use haema_measure::{ChamberName, IntraventricularBlood, SignId};
 
-use super::{escape, millilitres};
+use super::{about_ml, escape, millilitres};
 use crate::report::{CheckOutcome, Clinical, Gate, LEAST_IVH_ML, Report, Side, Verdict};
 
 /// The interval under the volume.
@@ -22,8 +22,8 @@ pub(super) fn interval(report: &Report) -> String {
     format!(
         "<p class=\"score\">{:.0} % interval {} to {} mL · {}<br><small>{}</small></p>\n",
         100.0 * interval.coverage,
-        millilitres(lower),
-        millilitres(upper),
+        about_ml(lower),
+        about_ml(upper),
         chances.join(" · "),
         escape(interval.learnt_from.as_deref().unwrap_or_default()),
     )

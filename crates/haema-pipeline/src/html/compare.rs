@@ -9,7 +9,7 @@ use haema_volume::parallel;
 use super::figure::Picture;
 use super::montage::Montage;
 use super::view::View;
-use super::{area, escape, head, millilitres, scan, signed, warnings};
+use super::{about_ml, area, escape, head, millilitres, scan, signed, warnings};
 use crate::compare::{Comparison, GIVEN, LedgerLine, OnBaseline, Visit};
 
 /// The whole page.
@@ -119,7 +119,7 @@ fn answer(comparison: &Comparison) -> String {
     let mut row = |name: &str, value: String| {
         writeln!(page, "<dt>{name}</dt><dd>{value}</dd>").expect("a string takes all");
     };
-    let volume = |ml: f64, sd: f64| format!("{} mL ± {sd:.1}", millilitres(ml));
+    let volume = |ml: f64, sd: f64| format!("{} mL ± {}", millilitres(ml), about_ml(sd));
     row("baseline", volume(growth.baseline.volume_ml, growth.baseline.sd_ml));
     row("follow-up", volume(growth.followup.volume_ml, growth.followup.sd_ml));
     if let Some(percent) = growth.change_percent {
@@ -133,7 +133,7 @@ fn answer(comparison: &Comparison) -> String {
     }
     row(
         "smallest real change",
-        format!("{:.1} mL for this pair (95 %)", growth.smallest_real_change_ml),
+        format!("{} mL for this pair (95 %)", about_ml(growth.smallest_real_change_ml)),
     );
     row("chance of growth ≥ 6 mL", format!("{:.0} %", 100.0 * growth.probability_of_6_ml));
     match growth.intraventricular_ml {
@@ -193,13 +193,13 @@ fn ledger(lines: &[LedgerLine]) -> String {
 fn ledger_row(line: &LedgerLine) -> String {
     format!(
         "<tr><td><b>{}</b></td><td>{}</td><td class=\"n\">{} → {} mL</td>\
-         <td class=\"n\">{} mL</td><td class=\"n\">{:.1} mL</td></tr>\n",
+         <td class=\"n\">{} mL</td><td class=\"n\">{} mL</td></tr>\n",
         fates(line),
         escape(&line.place),
         millilitres(line.baseline_ml),
         millilitres(line.followup_ml),
         signed(line.change_ml),
-        line.smallest_real_change_ml,
+        about_ml(line.smallest_real_change_ml),
     )
 }
 

@@ -96,6 +96,7 @@ fn doubt(doubt: &Doubt) -> String {
         DoubtId::Tentorium => "tentorium",
         DoubtId::Streak => "streaks",
         DoubtId::Brightening => "smooth brightening, as beside bone",
+        DoubtId::ChoroidPlexus => "choroid plexus",
     };
     format!("{name} ({}: {})", escape(&doubt.what), (100.0 * doubt.measured).round() / 100.0)
 }

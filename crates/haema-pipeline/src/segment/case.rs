@@ -6,7 +6,7 @@ use std::time::Instant;
 use haema_io::fs::{self, FsError};
 use haema_io::nrrd::{self, Segment};
 use haema_io::{ImageFileError, Scan, nifti};
-use haema_measure::{MeasureError, Whereabouts};
+use haema_measure::MeasureError;
 use haema_methods::cnn_ds::SegmentError as MethodError;
 use thiserror::Error;
 
@@ -19,6 +19,7 @@ use crate::html::{self, Pictures};
 use crate::input::{self, InputError, Source};
 use crate::report::{Report, Settings, Timing, round3};
 use crate::segmenter::Segmenter;
+use crate::suspicion;
 
 /// Why one input has no result.
 #[derive(Debug, Error)]
@@ -125,30 +126,24 @@ impl Task<'_> {
         };
         let measuring = Instant::now();
         let findings = Findings::new(scan, segmented.probability, rule);
+        let ct = &findings.scan.ct;
         let context = Context {
-            whereabouts: self.whereabouts(&findings),
+            whereabouts: suspicion::places(ct, &findings.probability, (rule, self.options.threads)),
             gate,
             error_table: self.options.error_table.as_ref(),
             threads: self.options.threads,
         };
         let mut report = findings.report(segmenter, self.settings, &context)?;
-        report.hemorrhage.probability = round3(segmented.score);
-        report.hemorrhage.chance =
-            findings::chance(segmenter, segmented.score, report.volume_soft_ml);
+        let places = context.whereabouts.as_ref().ok();
+        let score = suspicion::score(&findings.scan.ct, &findings.probability, places)?;
+        report.hemorrhage.probability = round3(score);
+        report.hemorrhage.network_score = round3(segmented.score);
+        report.hemorrhage.chance = findings::chance(segmenter, score, report.volume_soft_ml);
         report.volume_grid_ml = round3(segmented.volume_grid_ml);
         report.receipt.source = self.source.pseudonym();
         report.receipt.job = job;
         report.timing_ms = Timing { measure: round3(ms_since(measuring)), ..timing };
         Ok((findings, report))
-    }
-
-    /// Lays the scan on the atlas, where there is a bleed to be placed.
-    fn whereabouts(&self, findings: &Findings) -> Result<Whereabouts, String> {
-        if findings.mask.as_slice().iter().all(|&voxel| voxel == 0) {
-            return Err("there is no bleed to be placed".to_owned());
-        }
-        let found = Whereabouts::of(&findings.scan.ct, self.options.threads);
-        found.map_err(|error| error.to_string())
     }
 
     /// Does two things, at once where there is more than one thread.

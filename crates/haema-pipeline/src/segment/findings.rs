@@ -85,7 +85,7 @@ impl Findings {
                 name: segmenter.model_name().to_owned(),
                 sha256: segmenter.model_sha256().to_owned(),
             },
-            hemorrhage: Hemorrhage { present: !found.is_empty(), probability: 0.0, chance: None },
+            hemorrhage: Hemorrhage { present: !found.is_empty(), ..Hemorrhage::default() },
             volume_ml: round3(volume_ml),
             volume_grid_ml: 0.0,
             volume_soft_ml: round3(volume_soft_ml(probability, grid)?),

@@ -230,7 +230,8 @@ fn a_scan_gets_a_folder_with_mask_pages_and_true_numbers() {
     assert_eq!(report.volume_ml, 11.52);
     assert_eq!(report.volume_grid_ml, 5.0);
     assert!(report.hemorrhage.present);
-    assert_eq!(report.hemorrhage.probability, 0.625);
+    assert_eq!(report.hemorrhage.probability, 0.75);
+    assert_eq!(report.hemorrhage.network_score, 0.625);
     assert_eq!(report.lesions.len(), 1);
     assert_eq!(report.lesions[0].mean_hu, 70.0);
     assert_eq!(report.lesions[0].centroid_lps_mm, [0.5, 0.5, 60.0]);
@@ -304,7 +305,7 @@ fn one_bad_scan_does_not_stop_the_others_and_has_its_row() {
     assert_eq!(tally, Tally { done: 2, skipped: 0, failed: 2 });
     let summary = bench.summary();
     let rows: Vec<&str> = summary.lines().skip(1).collect();
-    assert!(rows[0].starts_with("1,a,done,true,0.625,11.52,5,"), "{}", rows[0]);
+    assert!(rows[0].starts_with("1,a,done,true,0.75,11.52,5,"), "{}", rows[0]);
     assert!(rows[1].starts_with("2,,failed,"), "{}", rows[1]);
     assert!(rows[1].contains("the scan is refused: 0.00 % of the voxels are air"), "{}", rows[1]);
     assert!(rows[2].contains(",cannot read: "), "{}", rows[2]);

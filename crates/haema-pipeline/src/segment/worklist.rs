@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use haema_io::fs::{self, FsError};
-use haema_measure::format_ml;
+use haema_measure::{format_about_ml, format_ml};
 
 use super::names::{Cases, Growths};
 use super::summary::quoted;
@@ -217,7 +217,7 @@ fn row(place: usize, entry: &Entry) -> String {
                 format!("<br><small>grown by {} mL</small>", escape(&format_ml(ml)))
             });
             let upper = short.upper_ml.map_or(String::new(), |ml| {
-                format!("<br><small>up to {}</small>", escape(&format_ml(ml)))
+                format!("<br><small>up to {} mL</small>", escape(&format_about_ml(ml)))
             });
             format!(
                 "<tr{class}><td class=\"n\">{place}</td><td>{state}</td>\
