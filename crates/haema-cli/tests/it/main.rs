@@ -11,6 +11,7 @@ mod export;
 mod help;
 mod import;
 mod info;
+mod positions;
 mod segment;
 mod selftest;
 mod simulate;
