@@ -245,6 +245,21 @@ impl CliError {
             Self::Model(_) => {
                 Some("give a model.safetensors of `haema train`, or none for the built-in one")
             }
+            Self::Dataset(_) | Self::Study(StudyError::Dataset(_)) => Some(
+                "check the path; `haema import ct-ich` and `haema simulate` make such a folder",
+            ),
+            Self::Simulate(
+                SimulateError::Anatomy { .. }
+                | SimulateError::NoAnatomies { .. }
+                | SimulateError::File(_),
+            ) => Some(
+                "check the folder given with --anatomy, or leave it out: haema has heads of its own",
+            ),
+            Self::Import(ImportError::File(_)) => Some(
+                "give the folder that holds hemorrhage_diagnosis.csv and Patients_CT, as unpacked",
+            ),
+            Self::Keras(_) => Some("`haema import weights --help` says how tensors are named"),
+            Self::File(_) => Some("check the path"),
             _ => None,
         }
     }

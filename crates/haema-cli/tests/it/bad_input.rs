@@ -225,3 +225,24 @@ fn uneven_slices_stacked_sideways() {
     hint: the axial series of the same examination will do
     ");
 }
+
+#[test]
+fn a_folder_that_is_not_there_comes_with_what_to_give_instead() {
+    for (line, hint) in [
+        (
+            "train nowhere --out run",
+            "`haema import ct-ich` and `haema simulate` make such a folder",
+        ),
+        ("eval nowhere --out scores", "`haema import ct-ich` and `haema simulate` make such"),
+        ("study nowhere --out study", "`haema import ct-ich` and `haema simulate` make such"),
+        ("simulate --out set --cases 2 --anatomy nowhere", "given with --anatomy, or leave it out"),
+        ("import ct-ich nowhere set", "hemorrhage_diagnosis.csv and Patients_CT"),
+    ] {
+        let ended = Stand::new().run(line);
+
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{line}");
+        let last = ended.err.lines().last().unwrap();
+        assert!(last.starts_with("hint: ") && last.contains(hint), "{line}: {}", ended.err);
+        assert!(ended.err.contains("nowhere"), "{line}: {}", ended.err);
+    }
+}
