@@ -228,6 +228,13 @@ impl CliError {
             Self::Segment(SegmentError::Output(_)) => {
                 Some("give a folder that you may write to with --out")
             }
+            Self::Simulate(SimulateError::File(error))
+            | Self::Import(ImportError::File(error))
+            | Self::File(error)
+                if error.is_from_writing() =>
+            {
+                Some("give a place that you may write to")
+            }
             Self::Input(error) => error.hint(),
             Self::Compare(error) => error.hint(),
             Self::Selftest(SelftestError::NotEmpty(_)) => {
@@ -245,7 +252,8 @@ impl CliError {
             Self::Model(_) => {
                 Some("give a model.safetensors of `haema train`, or none for the built-in one")
             }
-            Self::Dataset(_) | Self::Study(StudyError::Dataset(_)) => Some(
+            Self::Dataset(DatasetError::NotADataset { .. })
+            | Self::Study(StudyError::Dataset(DatasetError::NotADataset { .. })) => Some(
                 "check the path; `haema import ct-ich` and `haema simulate` make such a folder",
             ),
             Self::Simulate(

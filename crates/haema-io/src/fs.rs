@@ -63,6 +63,12 @@ impl FsError {
         }
     }
 
+    /// Whether something was to be written, not read.
+    pub fn is_from_writing(&self) -> bool {
+        let Self::Io { action, .. } = self else { return false };
+        matches!(action, Action::Write | Action::CreateFolder | Action::Remove)
+    }
+
     /// Whether the file or folder is not there at all.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)

@@ -130,7 +130,12 @@ fn scan(picture: &Picture, most_height: &str) -> String {
 
 fn numbers(report: &Report) -> String {
     let (verdict, volume) = if report.hemorrhage.present {
-        ("Bleed found", format!("{} <small>mL</small>", millilitres(report.volume_ml)))
+        let verdict = if report.is_all_doubted() {
+            "Marked, but all of it has another explanation: see the doubts below"
+        } else {
+            "Bleed found"
+        };
+        (verdict, format!("{} <small>mL</small>", millilitres(report.volume_ml)))
     } else {
         ("No bleed found", "0 <small>mL</small>".to_owned())
     };

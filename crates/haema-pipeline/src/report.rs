@@ -13,6 +13,8 @@ use haema_methods::MaskRule;
 use haema_nn::InferencePrecision;
 use serde::{Deserialize, Serialize};
 
+use crate::suspicion::is_explained_otherwise;
+
 /// The format of `report.json`. The number grows when a field changes its meaning or goes.
 pub const REPORT_SCHEMA: &str = "haema.report/1";
 
@@ -61,6 +63,13 @@ pub struct Report {
     pub timing_ms: Timing,
     /// What it takes to get the same result again.
     pub receipt: Receipt,
+}
+
+impl Report {
+    /// Whether something is marked, and something else than a bleed explains every part of it.
+    pub fn is_all_doubted(&self) -> bool {
+        !self.lesions.is_empty() && self.lesions.iter().all(is_explained_otherwise)
+    }
 }
 
 /// What was read.

@@ -50,13 +50,14 @@ pub(crate) fn score(
     let (lesions, labels) = labelled_lesions(parts.labels(), ct, places)?;
     let mut is_explained = vec![false; labels.len() + 1];
     for (lesion, &label) in lesions.iter().zip(&labels) {
-        is_explained[label as usize] = explains(lesion);
+        is_explained[label as usize] = is_explained_otherwise(lesion);
     }
     let counts = |label: u32| !is_explained[label as usize];
     Ok(highest_mean(probability, ct.grid(), |offset| counts(parts.labels().as_slice()[offset])))
 }
 
-fn explains(lesion: &Lesion) -> bool {
+/// Whether something else than a bleed explains a part.
+pub(crate) fn is_explained_otherwise(lesion: &Lesion) -> bool {
     lesion.doubts.iter().any(|doubt| match doubt.id {
         DoubtId::Falx
         | DoubtId::Tentorium

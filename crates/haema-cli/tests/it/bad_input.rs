@@ -237,8 +237,11 @@ fn a_folder_that_is_not_there_comes_with_what_to_give_instead() {
         ("study nowhere --out study", "`haema import ct-ich` and `haema simulate` make such"),
         ("simulate --out set --cases 2 --anatomy nowhere", "given with --anatomy, or leave it out"),
         ("import ct-ich nowhere set", "hemorrhage_diagnosis.csv and Patients_CT"),
+        ("simulate --out nowhere.txt/set --cases 1", "give a place that you may write to"),
     ] {
-        let ended = Stand::new().run(line);
+        let stand = Stand::new();
+        stand.write("nowhere.txt", b"a file, where a folder is wanted");
+        let ended = stand.run(line);
 
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{line}");
         let last = ended.err.lines().last().unwrap();

@@ -14,13 +14,14 @@ pub(super) fn interval(report: &Report) -> String {
         let because = interval.unknown_because.as_deref().unwrap_or_default();
         return format!("<p class=\"score\">interval: unknown ({})</p>\n", escape(because));
     };
+    let condition = if report.is_all_doubted() { "if what is marked is blood: " } else { "" };
     let chances: Vec<String> = interval
         .chances
         .iter()
         .map(|chance| format!("P(&gt; {:.0} mL) {:.2}", chance.above_ml, chance.probability))
         .collect();
     format!(
-        "<p class=\"score\">{:.0} % interval {} to {} mL · {}<br><small>{}</small></p>\n",
+        "<p class=\"score\">{condition}{:.0} % interval {} to {} mL · {}<br><small>{}</small></p>\n",
         100.0 * interval.coverage,
         about_ml(lower),
         about_ml(upper),
@@ -105,7 +106,7 @@ pub(super) fn lines(clinical: &Clinical) -> String {
     if let Some(bedside) = &clinical.bedside {
         let volumes = &bedside.abc2.volumes;
         row(
-            "A·B·C/2 of the largest",
+            "A·B·C/2 of the largest in the brain",
             format!(
                 "{} mL <small>against {} mL; weighted {}, A·B·C/3 {}, ⅔·S·H {}<br>{}</small>",
                 millilitres(volumes.simple_ml),

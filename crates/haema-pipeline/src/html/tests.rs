@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use haema_volume::{Affine, CtVolume, Grid, Volume};
 
 use super::*;
-use crate::report::tests::report;
+use crate::report::tests::{all_doubted, report};
 
 /// A head 64 pixels wide of a ball of brain, with a bleed on the patient's left at the back.
 fn scan() -> (CtVolume, Volume<u8>) {
@@ -67,6 +67,20 @@ fn the_page_says_what_was_found_and_what_it_is_not() {
     ] {
         assert!(page.contains(wanted), "the page lacks {wanted:?}");
     }
+}
+
+#[test]
+fn what_has_another_explanation_is_not_called_a_bleed() {
+    let (ct, mask) = scan();
+
+    let page = page(&all_doubted(), &Pictures::of(&ct, &mask, NonZeroUsize::MIN));
+
+    assert!(page.contains("all of it has another explanation") && !page.contains("Bleed found"));
+    assert!(page.contains("if what is marked is blood: 90 % interval"));
+    assert!(
+        !test_page().contains("if what is marked"),
+        "one part is too small, and one is not doubted"
+    );
 }
 
 #[test]

@@ -21,6 +21,15 @@ fn location() -> Location {
     }
 }
 
+/// The report of a scan in which all that is marked has another explanation.
+pub(crate) fn all_doubted() -> Report {
+    let mut report = report();
+    for lesion in &mut report.lesions {
+        lesion.doubts.push(Doubt { id: DoubtId::Brightening, ..doubt() });
+    }
+    report
+}
+
 fn doubt() -> Doubt {
     Doubt {
         id: DoubtId::TooSmall,

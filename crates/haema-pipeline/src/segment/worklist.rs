@@ -43,6 +43,7 @@ struct Entry {
 #[derive(Debug, Clone)]
 struct Short {
     is_bleed: bool,
+    is_all_doubted: bool,
     probability: f64,
     volume_ml: f64,
     upper_ml: Option<f64>,
@@ -57,6 +58,7 @@ impl Entry {
     fn of(input: Option<usize>, outcome: Result<&Report, &str>, growth: &Growths) -> Self {
         let short = |report: &Report| Short {
             is_bleed: report.hemorrhage.present,
+            is_all_doubted: report.is_all_doubted(),
             probability: report.hemorrhage.probability,
             volume_ml: report.volume_ml,
             upper_ml: report.clinical.volume_interval.upper_ml,
@@ -212,6 +214,8 @@ fn row(place: usize, entry: &Entry) -> String {
         ),
         Ok(short) => {
             let id = escape(&entry.case_id);
+            let doubted =
+                if short.is_all_doubted { "<br><small>all of it doubted</small>" } else { "" };
             let class = if short.is_bleed { "" } else { " class=\"left\"" };
             let grown = short.growth_ml.map_or(String::new(), |ml| {
                 format!("<br><small>grown by {} mL</small>", escape(&format_ml(ml)))
@@ -220,7 +224,7 @@ fn row(place: usize, entry: &Entry) -> String {
                 format!("<br><small>up to {} mL</small>", escape(&format_about_ml(ml)))
             });
             format!(
-                "<tr{class}><td class=\"n\">{place}</td><td>{state}</td>\
+                "<tr{class}><td class=\"n\">{place}</td><td>{state}{doubted}</td>\
                  <td><a href=\"{id}/report.html\">{id}</a></td><td class=\"n\">{} mL{upper}{grown}</td>\
                  <td class=\"n\">{:.2}</td><td>{}</td><td>{}</td></tr>\n",
                 escape(&format_ml(short.volume_ml)),
@@ -237,7 +241,7 @@ mod tests {
     use haema_measure::{Growth, MeasuredVolume};
 
     use super::*;
-    use crate::report::tests::report;
+    use crate::report::tests::{all_doubted, report};
 
     fn with(case_id: &str, volume_ml: f64, probability: f64) -> Report {
         let mut report = report();
@@ -276,6 +280,19 @@ mod tests {
         let page = list.page();
         assert!(page.contains("1 of 5 could not be analysed") && page.contains("no &lt;CT&gt;"));
         assert!(page.find("large/report.html") < page.find("small/report.html"));
+    }
+
+    #[test]
+    fn a_doubted_scan_keeps_its_place_and_the_doubt_is_told() {
+        let mut list = empty();
+        list.add(1, Ok(&with("calm", 0.0, 0.9)));
+        list.add(2, Ok(&all_doubted()));
+
+        let page = list.page();
+
+        let doubted = page.find("bleed<br><small>all of it doubted").unwrap();
+        assert!(doubted < page.find("calm/report.html").unwrap());
+        assert_eq!(page.matches("all of it doubted").count(), 1);
     }
 
     #[test]
